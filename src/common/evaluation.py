@@ -1,0 +1,138 @@
+"""What a run is judged by: accuracy by operation, a confusion table, the best epoch, a warning when it overfits, and how
+the model came to see the digits. Everything here is counted from predictions and parameters; nothing is drawn.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from common.data.batching import Examples
+from common.run import Best, History
+from common.types import Array, Tree
+from common.vocabulary import DIGIT_IDS, OPERATIONS, TOKENS
+
+
+class Evaluation(NamedTuple):
+    """The answers of a model to N examples."""
+
+    loss: float
+    """Mean cross-entropy in nats."""
+    accuracy: float
+    """Share of right answers, 0 to 1."""
+    by_op: dict[str, float]
+    """Share of right answers for each operation that occurs."""
+    predictions: Array
+    """The most probable token of each example, int64, shape (N,)."""
+
+
+def judge(loss: float, predictions_N: Array, examples: Examples) -> Evaluation:
+    """Count right answers, in all and by operation (the first token of each example)."""
+    right_N = predictions_N == examples.targets
+    ops_N = examples.tokens[:, 0]
+    by_op = {op: float(np.mean(right_N[ops_N == i])) for i, op in _present(ops_N)}
+    return Evaluation(float(loss), float(np.mean(right_N)), by_op, predictions_N)
+
+
+def _present(ops_N: Array) -> list[tuple[int, str]]:
+    return [(i, TOKENS[i]) for i in np.unique(ops_N).tolist()]
+
+
+def confusion(predictions_N: Array, targets_N: Array) -> Array:
+    """How often digit i (row) was answered with digit j (column), int64, shape (10, 11); column 10 is any other token."""
+    column = np.full(len(TOKENS), 10)
+    column[list(DIGIT_IDS)] = np.arange(10)
+    table = np.zeros((10, 11), dtype=np.int64)
+    np.add.at(table, (column[targets_N], column[predictions_N]), 1)
+    return table
+
+
+def better(best: Best | None, found: Evaluation) -> bool:
+    """Whether an epoch's evaluation beats the best so far: higher accuracy or, with the same, lower loss."""
+    return best is None or (found.accuracy, -found.loss) > (best.accuracy, -best.loss)
+
+
+def overfitting(history: History, gap: float = 0.1) -> str | None:
+    """A sentence if the last epoch's training accuracy is `gap` above its validation accuracy, or validation loss has
+    risen for three epochs while training loss fell; else None."""
+    epochs = history.epochs
+    if not epochs:
+        return None
+    last = epochs[-1]
+    ahead = last["train_accuracy"] - last["accuracy"]
+    if ahead > gap:
+        return (
+            f"overfitting: {100 * last['train_accuracy']:.1f} % right in training, "
+            f"{100 * last['accuracy']:.1f} % on expressions never trained on"
+        )
+    if len(epochs) > 3 and all(
+        later["loss"] > earlier["loss"] and later["train_loss"] < earlier["train_loss"]
+        for earlier, later in zip(epochs[-4:], epochs[-3:], strict=False)
+    ):
+        return "overfitting: validation loss has risen for three epochs while training loss fell"
+    return None
+
+
+class Similarity(NamedTuple):
+    """How the embedding sees the ten digits and the operations."""
+
+    norms: Array
+    """Length of each digit's vector, shape (10,)."""
+    cosine: Array
+    """Cosine of each pair of digits, shape (10, 10)."""
+    neighbours: float
+    """Mean cosine of digits that differ by 1."""
+    distant: float
+    """Mean cosine of digits that differ by 5 or more."""
+    number_line: float
+    """|correlation| of a digit's value with its place on the first principal component, 0 to 1."""
+    op_cosine: Array
+    """Cosine of each pair of operations, in the vocabulary's order, shape (5, 5)."""
+
+
+def embedding_similarity(params: Tree) -> Similarity:
+    """Measure the rows of `emb.w`: neighbours against distant digits, and how straight the number line is."""
+    w_VD = np.asarray(params["emb"]["w"], dtype=np.float64)
+    digits, ops = w_VD[list(DIGIT_IDS)], w_VD[[TOKENS.index(op) for op in OPERATIONS]]
+    cosine = _cosines(digits)
+    apart = np.abs(np.subtract.outer(np.arange(10), np.arange(10)))
+    return Similarity(
+        np.sqrt(np.sum(digits * digits, axis=1)),
+        cosine,
+        float(cosine[apart == 1].mean()),
+        float(cosine[apart >= 5].mean()),
+        float(abs(np.corrcoef(np.arange(10), principal_components(digits)[:, 0])[0, 1])),
+        _cosines(ops),
+    )
+
+
+def _cosines(rows: Array) -> Array:
+    unit = rows / np.sqrt(np.sum(rows * rows, axis=1, keepdims=True))
+    return unit @ unit.T
+
+
+def principal_components(rows: Array, n: int = 2) -> Array:
+    """Each row's place along the `n` directions of greatest spread, shape (rows, n)."""
+    centred = rows - rows.mean(axis=0)
+    left, spread, _ = np.linalg.svd(centred, full_matrices=False)
+    return left[:, :n] * spread[:n]
+
+
+def attention_pattern(w_TS: Array) -> str:
+    """A name for how a head looks around: by the mean entropy of its rows against that of an even look.
+
+    `focused` below a third, `mixed` below two thirds, `distributed` above. Rows of padding must be left out.
+    """
+    entropy = -np.sum(w_TS * np.log(np.where(w_TS > 0, w_TS, 1.0)), axis=-1).mean()
+    share = entropy / np.log(w_TS.shape[-1]) if w_TS.shape[-1] > 1 else 0.0
+    return "focused" if share < 1 / 3 else "mixed" if share < 2 / 3 else "distributed"
+
+
+def padding_share(mask_NT: Array) -> float:
+    """Share of places that are padding, 0 to 1."""
+    return float(1 - mask_NT.mean())
+
+
+def accuracy_table(by_op: dict[str, float]) -> Sequence[tuple[str, float]]:
+    """Operations in the vocabulary's order with their accuracy."""
+    return [(op, by_op[op]) for op in OPERATIONS if op in by_op]

@@ -1,0 +1,43 @@
+"""The state of a training run: everything that has to be kept to go on exactly where it stopped.
+
+Training is a walk from one TrainState to the next; a checkpoint is a TrainState written down (common/checkpoint.py).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.types import Tree
+
+
+@dataclass
+class History:
+    """What was measured on the way. It grows as the run goes on; nothing in it depends on the clock."""
+
+    loss: list[float] = field(default_factory=list)
+    """Mean loss of each update's batch, before the update, in nats."""
+    accuracy: list[float] = field(default_factory=list)
+    """Share of each update's batch that was answered rightly, before the update."""
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    """One record an epoch: epoch, step, train_loss, train_accuracy, loss, accuracy and by_op of the validation part."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The parameters at the end of the epoch with the highest validation accuracy (then the lowest loss)."""
+
+    params: Tree
+    epoch: int
+    step: int
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class TrainState:
+    params: Tree
+    opt: dict
+    """The optimizer's state, in the twin's own form; see `optim.export` and `optim.restore`."""
+    step: int
+    """How many updates have been made."""
+    history: History
+    best: Best | None = None

@@ -1,0 +1,31 @@
+"""The twenty tokens of the digit tasks, and text to tokens and back. Sequence models add tokens from 20 on."""
+
+from collections.abc import Iterable, Sequence
+
+TOKENS = (
+    "[PAD]", "[EOS]", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
+    "First", "Second", "Last", "Max", "Min", "(", ")", ",",
+)  # fmt: skip
+PAD, EOS = 0, 1
+OPERATIONS = ("First", "Second", "Last", "Max", "Min")
+ID = {token: i for i, token in enumerate(TOKENS)}
+DIGIT_IDS = tuple(ID[str(digit)] for digit in range(10))
+
+
+def encode(text: str) -> list[int]:
+    """Token ids of a canonical text, its tokens apart by blanks: `"Max ( 5 3 9 )"` -> `[15, 17, 7, 5, 11, 18]`.
+
+    Raises KeyError at a word that is no token. People's input goes through common/data/digits.py `parse`, which is
+    lenient and explains.
+    """
+    return [ID[word] for word in text.split()]
+
+
+def decode(ids: Iterable[int]) -> str:
+    """The text of token ids, padding left out."""
+    return " ".join(TOKENS[i] for i in ids if i != PAD)
+
+
+def words(ids: Sequence[int]) -> list[str]:
+    """Each id's token, padding included: the labels of an attention picture."""
+    return [TOKENS[i] for i in ids]

@@ -1,0 +1,40 @@
+"""Multi-head attention: project to queries, keys and values, attend in every head, project the heads' answers back.
+
+    q = x @ wq        k = src @ wk        v = src @ wv
+    y = attend(q, k, v), heads side by side, @ wo
+
+`x` asks and `src` answers. In self-attention they are the same array, given twice, and its two gradients are added by
+the caller; in cross-attention `src` is the encoder's output. T positions may ask of S positions.
+
+Backward. The chain in reverse: o, attend, then q, k, v. `src` was read twice, by k and by v, so its gradient is a sum.
+
+Vaswani et al. 2017, section 3.2.2.    Lesson: lessons/02_attention.md    Twin: jax_impl/layers/attention.py
+"""
+
+from common.params import Attention
+from common.types import Array
+from numpy_ref.layers import linear
+from numpy_ref.ops import attend
+
+
+def forward(params: Attention, x_BTD: Array, src_BSD: Array, *, n_heads: int, n_kv_heads: int, mask_BTS: Array):
+    q_BTX, saved_q = linear.forward(params["q"], x_BTD)
+    k_BSY, saved_k = linear.forward(params["k"], src_BSD)
+    v_BSY, saved_v = linear.forward(params["v"], src_BSD)
+    q_BTNGK = q_BTX.reshape(*q_BTX.shape[:2], n_kv_heads, n_heads // n_kv_heads, -1)
+    k_BSNK = k_BSY.reshape(*k_BSY.shape[:2], n_kv_heads, -1)
+    v_BSNK = v_BSY.reshape(*v_BSY.shape[:2], n_kv_heads, -1)
+    o_BTNGK, saved_attend = attend.forward(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    o_BTX = o_BTNGK.reshape(q_BTX.shape)
+    y_BTD, saved_o = linear.forward(params["o"], o_BTX)
+    return y_BTD, (o_BTNGK.shape, saved_q, saved_k, saved_v, saved_attend, saved_o)
+
+
+def backward(dy_BTD: Array, saved):
+    shape, saved_q, saved_k, saved_v, saved_attend, saved_o = saved
+    d_o, do_BTX = linear.backward(dy_BTD, saved_o)
+    dq_BTNGK, dk_BSNK, dv_BSNK = attend.backward(do_BTX.reshape(shape), saved_attend)
+    d_q, dx_BTD = linear.backward(dq_BTNGK.reshape(*shape[:2], -1), saved_q)
+    d_k, dsrc_k_BSD = linear.backward(dk_BSNK.reshape(*dk_BSNK.shape[:2], -1), saved_k)
+    d_v, dsrc_v_BSD = linear.backward(dv_BSNK.reshape(*dv_BSNK.shape[:2], -1), saved_v)
+    return {"q": d_q, "k": d_k, "v": d_v, "o": d_o}, dx_BTD, dsrc_k_BSD + dsrc_v_BSD

@@ -1,0 +1,34 @@
+"""Cross-entropy: how surprised the model is by the right answer, in nats, averaged over the batch.
+
+    p    = softmax(logits)
+    loss = mean over b of -ln p[b, target_b]
+
+-ln p is computed as ln(sum exp(x - top)) - (x_target - top), which stays finite when p itself rounds to zero.
+
+Backward. The derivatives of the logarithm and of the softmax collapse into the simplest gradient there is:
+    dlogits = (p - onehot(target)) / B
+Every logit is pushed down by the probability it was given, the right one is pushed up by what it lacked. The softmax is
+part of this formula: applying softmax's own backward after it would differentiate twice.
+
+Lesson: lessons/06_softmax_and_loss.md    Twin: jax_impl/ops/cross_entropy.py
+"""
+
+import numpy as np
+
+from common.types import Array
+
+
+def forward(logits_BC: Array, *, targets_B: Array):
+    rows = np.arange(len(targets_B))
+    z_BC = logits_BC - np.max(logits_BC.real, axis=-1, keepdims=True)
+    e_BC = np.exp(z_BC)
+    total_B1 = np.sum(e_BC, axis=-1, keepdims=True)
+    loss = np.mean(np.log(total_B1[:, 0]) - z_BC[rows, targets_B])
+    return loss, (e_BC / total_B1, targets_B)
+
+
+def backward(dloss: Array, saved):
+    p_BC, targets_B = saved
+    onehot_BC = np.arange(p_BC.shape[-1]) == targets_B[:, None]
+    dlogits_BC = (p_BC - onehot_BC) * (dloss / len(targets_B))
+    return dlogits_BC
