@@ -163,3 +163,11 @@ class TrainConfig(_Config):
     @property
     def steps(self) -> int:
         return self.epochs * self.steps_per_epoch
+
+
+SIZES: dict[str, dict[str, Any]] = {
+    "small": {"examples": 1_000, "epochs": 60},
+    "medium": {"examples": 10_000, "epochs": 6},
+    "large": {"examples": 100_000, "epochs": 2},
+}
+"""What `--size` sets. The other settings of TrainConfig were chosen at medium and hold for all three."""

@@ -73,3 +73,13 @@ def _adam(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Arra
 
 
 _DIRECTION = {"sgd": _sgd, "momentum": _momentum, "adam": _adam}
+
+
+def export(state: dict, params: Tree) -> dict:
+    """The state with each kept vector as a tree like `params`: the form in which checkpoints and the twin name it."""
+    return {name: part if name == "step" else tree.unflatten(part, params) for name, part in state.items()}
+
+
+def restore(exported: dict) -> dict:
+    """The inverse of `export`."""
+    return {name: part if name == "step" else tree.flatten(part) for name, part in exported.items()}

@@ -1,0 +1,1 @@
+"""The terminal: it renders, it never computes."""

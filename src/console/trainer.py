@@ -1,0 +1,354 @@
+"""`train_step_by_step.py`: prepare, train, judge, save; with a screen before each part when a person is there.
+
+The run's folder holds `last.safetensors` (everything needed to go on), `best.safetensors` (the model to ask) and plots.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+import numpy as np
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.rule import Rule
+from rich.text import Text
+
+from common import checkpoint
+from common.checkpoint import Model, Run
+from common.config import ClassifierConfig, TrainConfig
+from common.data import batching, digits
+from common.data.digits import Digits, Expression
+from common.errors import UserError
+from common.run import Best, TrainState
+from common.types import Array
+from common.vocabulary import words
+from console import attention, backend, draw, options, screens
+
+EXAMPLE = (5, 3, 9, 1, 7, 2, 8, 0, 6, 4)
+SCREENS = 10
+
+
+class Quit(Exception):
+    """The user has asked to leave at a pause."""
+
+
+@dataclass
+class Stop:
+    """A wish to stop, noted by a signal handler and granted between two updates."""
+
+    signal: int = 0
+    before: dict[int, Any] = field(default_factory=dict)
+
+    def __enter__(self) -> "Stop":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+
+
+@dataclass
+class Session:
+    """One call of the program."""
+
+    console: Console
+    backend: str
+    twin: ModuleType
+    optim: ModuleType
+    model: ClassifierConfig
+    train: TrainConfig
+    data: Digits
+    folder: Path
+    interactive: bool
+    save_every: int
+    state: TrainState
+    screen_number: int = 0
+    maps: list[tuple[int, list[Array]]] = field(default_factory=list)
+    """Attention maps of the example expression at the end of each epoch of this call."""
+
+    @property
+    def ascii_only(self) -> bool:
+        return draw.is_ascii(self.console)
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    @property
+    def example(self) -> Expression:
+        """`Max ( 5 3 9 )`, or what comes nearest to it in this task."""
+        task = self.data.task
+        args = tuple(value % (task.max_value + 1) for value in EXAMPLE)
+        count = min(max(3, task.min_args), task.max_args)
+        return Expression("Max" if "Max" in task.ops else task.ops[0], (args * (1 + count // 10))[:count])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code: 0 done, 2 bad request, 130 or 143 stopped by a signal and saved."""
+    console = Console(highlight=False)
+    try:
+        asked = options.read(argv)
+        if asked.interactive and not draw.interactive():
+            raise UserError("there is no terminal to pause on: add --no-interactive for the plain run")
+        session = _prepare(asked, console)
+        return _run(session)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Quit:
+        console.print("Left before training: nothing was written.", markup=False)
+        return 0
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _prepare(asked: options.Options, console: Console) -> Session:
+    twin, optim = backend.train_module(asked.backend), backend.optim_module(asked.backend)
+    if asked.resume is not None:
+        path = asked.resume / "last.safetensors" if asked.resume.is_dir() else asked.resume
+        run = checkpoint.load_run(path, family="classifier")
+        model, task, train, folder = run.config, run.task, run.train, path.parent
+        kept = run.state
+        state = TrainState(kept.params, optim.restore(kept.opt), kept.step, kept.history, kept.best)
+    else:
+        assert asked.model is not None and asked.task is not None and asked.train is not None
+        model, task, train = asked.model, asked.task, asked.train
+        folder = _folder(asked, train)
+        state = twin.init(model, train)
+    data = digits.load(task, seed=train.seed, examples=train.examples)
+    return Session(
+        console, asked.backend, twin, optim, model, train, data, folder, asked.interactive, asked.save_every, state
+    )
+
+
+def _folder(asked: options.Options, train: TrainConfig) -> Path:
+    """`--out`, which must not hold a run yet; or the first free name in runs/."""
+    if asked.out is not None:
+        if (asked.out / "last.safetensors").exists() and not asked.overwrite:
+            raise UserError(
+                f"{asked.out} already holds a run: add --overwrite to lose it, or --resume {asked.out} instead of --out"
+            )
+        return asked.out
+    name = f"digits-{asked.size}-seed{train.seed}"
+    folder, number = Path("runs") / name, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder
+
+
+def _run(session: Session) -> int:
+    resumed = session.state.step > 0
+    if resumed:
+        _say(session, f"Resuming {session.last} at update {session.state.step:,} of {session.train.steps:,}.")
+    if session.state.step >= session.train.steps:
+        _say(session, "This run is already complete.")
+    elif session.interactive:
+        _introduce(session)
+    else:
+        _summarize(session)
+    stopped = _train(session)
+    if stopped:
+        _say(session, f"\nStopped after update {session.state.step:,} of {session.train.steps:,}; nothing is lost.")
+        _say(session, f"Go on with: python train_step_by_step.py --resume {session.folder}{_flags(session)}")
+        return 128 + stopped
+    _judge(session)
+    return 0
+
+
+def _flags(session: Session) -> str:
+    return ("" if session.interactive else " --no-interactive") + (
+        "" if session.backend == "numpy" else f" --backend {session.backend}"
+    )
+
+
+def _say(session: Session, text: str) -> None:
+    session.console.print(Text(text), soft_wrap=True)
+
+
+def _screen(session: Session, title: str, build: Callable[[], RenderableType]) -> None:
+    """Pause, then show a screen. In a plain run: only its title and content."""
+    session.screen_number += 1
+    if session.interactive:
+        try:
+            answer = input(f"\n[{session.screen_number}/{SCREENS}] {title}: Enter to go on, q to leave > ")
+        except (EOFError, KeyboardInterrupt):
+            answer = "q"
+            session.console.print()
+        if answer.strip().lower() in ("q", "quit", ":q", "exit"):
+            raise Quit
+    line = "-" if session.ascii_only else "─"
+    session.console.print(Rule(f"{session.screen_number}. {title}", align="left", characters=line, style="dim"))
+    session.console.print(build())
+
+
+def _introduce(session: Session) -> None:
+    """Screens 1 to 6: everything before the first update."""
+    example, plain = session.example, session.ascii_only
+    first = batching.batch(session.data.train, session.train, session.state.step)
+    _screen(session, "The data", lambda: screens.dataset(session.data, plain))
+    _screen(session, "The split", lambda: screens.split(session.data))
+    _screen(session, "A batch", lambda: screens.batching(first, session.train))
+    _screen(session, "The model", lambda: screens.architecture(session.state.params, session.model))
+    p_V = _ask(session, [example], session.state.params)[0]
+    _screen(session, "An answer before training", lambda: screens.before(example.text, example.target, p_V, plain))
+    _screen(session, "How it is trained", lambda: screens.setup(session.train, session.backend, plain))
+
+
+def _summarize(session: Session) -> None:
+    """The plain run's account of what it uses."""
+    session.console.print(screens.split(session.data))
+    session.console.print(screens.setup(session.train, session.backend, session.ascii_only))
+
+
+def _ask(session: Session, expressions: list[Expression], params: Any) -> Array:
+    asked = digits.to_examples(expressions, session.data.task)
+    return np.asarray(session.twin.predict(params, asked.tokens, asked.mask, model=session.model))
+
+
+def _train(session: Session) -> int:
+    """Train to the end or to a signal; returns the signal's number, or 0. Saves each epoch, on the way, and at the end."""
+    if session.state.step >= session.train.steps:
+        return 0
+    if session.interactive:
+        _screen(session, "Training", lambda: Text(f"Saving to {session.folder}. Ctrl-C stops and saves."))
+    else:
+        _say(session, f"Saving to {session.folder}. Ctrl-C stops and saves.\n")
+    _save(session)
+    with Stop() as stop, _progress(session) as progress:
+        task = progress.add_task("", total=session.train.steps, completed=session.state.step, loss="", rate="")
+        saved = session.state.step
+        every = 1 if session.backend == "numpy" else 50
+        for state in session.twin.fit(
+            session.state, session.data, model=session.model, train=session.train, every=every
+        ):
+            epoch_ended = state.step % session.train.steps_per_epoch == 0
+            session.state = state
+            _show_progress(progress, task, state)
+            if epoch_ended:
+                _end_of_epoch(session, progress)
+            if epoch_ended or state.step - saved >= session.save_every or stop.signal:
+                _save(session)
+                saved = state.step
+            if stop.signal:
+                return stop.signal if state.step < session.train.steps else 0
+    return 0
+
+
+def _progress(session: Session) -> Progress:
+    return Progress(
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+        console=session.console,
+        transient=True,
+        disable=not session.console.is_terminal,
+    )
+
+
+def _show_progress(progress: Progress, task: Any, state: TrainState) -> None:
+    """A bar of updates with the means of the last 20 and the speed. Redrawn ten times a second by rich itself."""
+    recent = state.history.loss[-20:]
+    shares = state.history.accuracy[-20:]
+    speed = progress.tasks[0].speed
+    progress.update(
+        task,
+        completed=state.step,
+        loss=f"loss {sum(recent) / len(recent):.4f} acc {100 * sum(shares) / len(shares):.1f} %",
+        rate=f"{speed:.0f} steps/s" if speed else "",
+    )
+
+
+def _end_of_epoch(session: Session, progress: Progress) -> None:
+    state = session.state
+    record, best = state.history.epochs[-1], state.best
+    line = screens.epoch_line(record, session.train.epochs, best is not None and best.step == state.step)
+    progress.console.print(Text(line), soft_wrap=True)
+    shown = digits.to_examples([session.example], session.data.task)
+    maps = attention.weights(_numpy(state.params), shown.tokens, shown.mask, session.model)
+    session.maps.append((state.step, [w_BHTS[0] for w_BHTS in maps]))
+    if best is not None and best.step == state.step:
+        checkpoint.save_model(session.best, _model(session, best))
+
+
+def _numpy(params: Any) -> Any:
+    from common import tree
+
+    return tree.map(np.asarray, params)
+
+
+def _model(session: Session, best: Best) -> Model:
+    notes = {"epoch": best.epoch, "step": best.step, "validation_accuracy": best.accuracy}
+    return Model("classifier", session.model, session.data.task, _numpy(best.params), session.train, notes)
+
+
+def _save(session: Session) -> None:
+    state = session.state
+    best = state.best
+    if best is not None:
+        best = Best(_numpy(best.params), best.epoch, best.step, best.accuracy, best.loss)
+    opt = _numpy_state(session.optim.export(state.opt, state.params))
+    written = TrainState(_numpy(state.params), opt, state.step, state.history, best)
+    checkpoint.save_run(session.last, Run("classifier", session.model, session.data.task, session.train, written))
+
+
+def _numpy_state(exported: dict) -> dict:
+    return {name: int(part) if name == "step" else _numpy(part) for name, part in exported.items()}
+
+
+def _judge(session: Session) -> None:
+    """Screens 8 to 10: the test part, single answers, attention; then the plots and what to do next."""
+    state, best, plain = session.state, session.state.best, session.ascii_only
+    assert best is not None
+    session.screen_number = 7
+    session.console.print(screens.trained(state.history, best, plain))
+    test = session.data.test
+    found = session.twin.evaluate(best.params, test, model=session.model)
+    session.console.print()
+    try:
+        _screen(session, "On expressions never trained on", lambda: screens.tested(found, test.targets, plain))
+        if session.interactive:
+            _closing_screens(session, best)
+    except Quit:
+        pass
+    files = _plots(session, best, found)
+    session.console.print()
+    _say(session, f"Model: {session.best}    run: {session.last}")
+    _say(session, f"Plots: {', '.join(file.name for file in files)}")
+    _say(session, f"Ask it: python test_model_manually.py --checkpoint {session.best}")
+
+
+def _closing_screens(session: Session, best: Best) -> None:
+    test, example = session.data.test, session.example
+    asked = test.take(slice(0, 200)).take(slice(None, None, max(1, min(200, len(test.targets)) // 8)))
+    from common.vocabulary import decode
+
+    texts = [decode(row) for row in asked.tokens.tolist()]
+    p_NV = np.asarray(session.twin.predict(best.params, asked.tokens, asked.mask, model=session.model))
+    _screen(session, "Single answers", lambda: screens.samples(texts, asked.targets.tolist(), p_NV))
+    length = len(example.tokens)
+    shown = digits.to_examples([example], session.data.task)
+    maps = attention.weights(_numpy(best.params), shown.tokens, shown.mask, session.model)
+    cut = [w_BHTS[0][:, :length, :length] for w_BHTS in maps]
+    labels = words(example.tokens)
+    _screen(session, "Attention", lambda: screens.attention(example.text, labels, cut, session.ascii_only))
+
+
+def _plots(session: Session, best: Best, found: Any) -> list[Path]:
+    return []

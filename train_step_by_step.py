@@ -1,0 +1,20 @@
+"""Train the digit transformer, one screen at a time. `python train_step_by_step.py --help` lists what can be chosen."""
+
+import sys
+
+
+def main() -> int:
+    try:
+        from common.threads import one_blas_thread
+
+        one_blas_thread()
+        from console.trainer import main as run
+    except ModuleNotFoundError as error:
+        print(f"error: the package {error.name} is not installed here: run `make train`, or", end=" ", file=sys.stderr)
+        print("`.venv/bin/python train_step_by_step.py` after it", file=sys.stderr)
+        return 2
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
