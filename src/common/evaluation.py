@@ -1,5 +1,5 @@
-"""What a run is judged by: accuracy by operation, a confusion table, the best epoch, a warning when it overfits, and how
-the model came to see the digits. Everything here is counted from predictions and parameters; nothing is drawn.
+"""What a run is judged by: accuracy by operation, a confusion table, the best epoch, a warning when it overfits, and
+how the model came to see the digits. Everything here is counted from predictions and parameters; nothing is drawn.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def _present(ops_N: Array) -> list[tuple[int, str]]:
 
 
 def confusion(predictions_N: Array, targets_N: Array) -> Array:
-    """How often digit i (row) was answered with digit j (column), int64, shape (10, 11); column 10 is any other token."""
+    """How often digit i (row) was answered with digit j (column), int64 (10, 11); column 10 is any other token."""
     column = np.full(len(TOKENS), 10)
     column[list(DIGIT_IDS)] = np.arange(10)
     table = np.zeros((10, 11), dtype=np.int64)

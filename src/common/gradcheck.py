@@ -1,11 +1,11 @@
 """Two ways to find a derivative without deriving anything, to hold a hand-written backward against.
 
-Central differences: (f(x + h) - f(x - h)) / 2h. The error falls with h^2 until rounding, which grows with 1/h, takes over:
-about 1e-9 is the best that float64 gives, near h = 1e-5. Any function will do.
+Central differences: (f(x + h) - f(x - h)) / 2h. The error falls with h^2 until rounding, which grows with 1/h, takes
+over: about 1e-9 is the best that float64 gives, near h = 1e-5. Any function will do.
 
-Complex step: Im f(x + ih) / h. Nothing is subtracted, so h can be 1e-30 and the result is right to the last digits. The
-function has to be analytic: abs, max, casts to float and `np.var` on complex numbers silently give nonsense, which is why
-the NumPy twin takes its comparisons from the real part. Squire and Trapp 1998.
+Complex step: Im f(x + ih) / h. Nothing is subtracted, so h can be 1e-30 and the result is right to the last digits.
+The function has to be analytic: abs, max, casts to float and `np.var` on complex numbers silently give nonsense, which
+is why the NumPy twin takes its comparisons from the real part. Squire and Trapp 1998.
 
 An error is relative to the largest entry of the tensor's gradient, floored at 1e-3 of the largest in the whole tree: a
 tensor whose gradient is zero up to rounding is not asked for digits it cannot have.

@@ -18,6 +18,7 @@ positions added to them. Biases zero, gains one.
 from typing import NotRequired, TypedDict
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from common import random, tree
 from common.config import ClassifierConfig
@@ -78,11 +79,11 @@ def shapes(config: ClassifierConfig) -> Tree:
 
 def names(config: ClassifierConfig) -> dict[str, tuple[int, ...]]:
     """Dotted name to shape, in tree order."""
-    return tree.named(shapes(config))
+    return dict(tree.items(shapes(config)))
 
 
-def init(key: Key, config: ClassifierConfig, dtype: object = np.float32) -> Classifier:
-    """Fresh parameters. Tensor number i of the tree draws from `fold_in(key, i)`, in float64, then is rounded to dtype."""
+def init(key: Key, config: ClassifierConfig, dtype: DTypeLike = np.float32) -> Classifier:
+    """Fresh parameters. Tensor number i draws from `fold_in(key, i)`, in float64, and is then rounded to `dtype`."""
     drawn = {
         name: _draw(random.fold_in(key, i), name, shape).astype(dtype)
         for i, (name, shape) in enumerate(names(config).items())

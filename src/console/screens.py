@@ -16,7 +16,7 @@ from common.data.digits import Digits
 from common.evaluation import Evaluation
 from common.run import Best, History
 from common.types import Array, Tree
-from common.vocabulary import OPERATIONS, PAD, TOKENS, decode, words
+from common.vocabulary import PAD, TOKENS, decode, words
 from console import draw
 
 BAR = 20
@@ -30,8 +30,7 @@ def percent(share: float) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        name, _, right = column.partition(">")
-        table.add_column(name, justify="right" if column.endswith(">") else "left", overflow="fold")
+        table.add_column(column.removesuffix(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
     return table
 
 
@@ -96,7 +95,9 @@ def batching(batch: Examples, train: TrainConfig) -> RenderableType:
         _line(""),
         table,
         _line(""),
-        _line(f"Padding ({TOKENS[PAD]}) is {percent(share)} of this batch; the mask keeps every head from looking at it."),
+        _line(
+            f"Padding ({TOKENS[PAD]}) is {percent(share)} of this batch; the mask keeps every head from looking at it."
+        ),
     )
 
 

@@ -32,7 +32,7 @@ EXAMPLE = (5, 3, 9, 1, 7, 2, 8, 0, 6, 4)
 SCREENS = 10
 
 
-class Quit(Exception):
+class Leave(Exception):  # noqa: N818 (a wish, no error)
     """The user has asked to leave at a pause."""
 
 
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except Quit:
+    except Leave:
         console.print("Left before training: nothing was written.", markup=False)
         return 0
     except BrokenPipeError:
@@ -190,7 +190,7 @@ def _screen(session: Session, title: str, build: Callable[[], RenderableType]) -
             answer = "q"
             session.console.print()
         if answer.strip().lower() in ("q", "quit", ":q", "exit"):
-            raise Quit
+            raise Leave
     line = "-" if session.ascii_only else "─"
     session.console.print(Rule(f"{session.screen_number}. {title}", align="left", characters=line, style="dim"))
     session.console.print(build())
@@ -221,7 +221,7 @@ def _ask(session: Session, expressions: list[Expression], params: Any) -> Array:
 
 
 def _train(session: Session) -> int:
-    """Train to the end or to a signal; returns the signal's number, or 0. Saves each epoch, on the way, and at the end."""
+    """Train to the end or to a signal; returns the signal's number, or 0. Saves each epoch and on the way."""
     if session.state.step >= session.train.steps:
         return 0
     if session.interactive:
@@ -325,7 +325,7 @@ def _judge(session: Session) -> None:
         _screen(session, "On expressions never trained on", lambda: screens.tested(found, test.targets, plain))
         if session.interactive:
             _closing_screens(session, best)
-    except Quit:
+    except Leave:
         pass
     files = _plots(session, best, found)
     session.console.print()

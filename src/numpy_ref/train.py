@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from common import evaluation, params, random
 from common.config import ClassifierConfig, TrainConfig
@@ -26,7 +27,7 @@ from numpy_ref.models import classifier
 from numpy_ref.ops import cross_entropy, softmax
 
 
-def init(model: ClassifierConfig, train: TrainConfig, dtype: object = np.float32) -> TrainState:
+def init(model: ClassifierConfig, train: TrainConfig, dtype: DTypeLike = np.float32) -> TrainState:
     """The state before the first update: fresh parameters from the run's seed."""
     fresh = params.init(random.fold_in(random.key(train.seed), 0), model, dtype)
     return TrainState(fresh, optim.init(fresh, train), 0, History())

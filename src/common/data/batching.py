@@ -1,7 +1,7 @@
 """Rows of examples, padded and masked, and the order in which a run sees them.
 
-The batch of update number `step` is a pure function of (examples, seed, step): both twins train on the same batches, and
-a resumed run goes on with the batch that would have come next.
+The batch of update number `step` is a pure function of (examples, seed, step): both twins train on the same batches,
+and a resumed run goes on with the batch that would have come next.
 """
 
 from collections.abc import Sequence

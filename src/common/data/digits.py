@@ -6,7 +6,7 @@ with the same split seed holds out the same expressions, whatever it trains on.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Literal, NamedTuple
 
@@ -47,7 +47,7 @@ class Expression(NamedTuple):
         return ID[str(self.answer)]
 
 
-_ANSWER = {
+_ANSWER: dict[str, Callable[[tuple[int, ...]], int]] = {
     "First": lambda args: args[0],
     "Second": lambda args: args[1],
     "Last": lambda args: args[-1],
@@ -144,8 +144,8 @@ def load(task: DigitsConfig, *, seed: int, examples: int) -> Digits:
     overlap = len(set(train) & (set(validation) | set(test)))
     if overlap:
         raise ValueError(f"{overlap} held-out expressions are among the training examples: the split is broken")
-    parts = (to_examples(part, task) for part in (train, validation, test))
-    return Digits(task, *parts, train_distinct=len(set(train)), overlap=overlap)
+    parts = [to_examples(part, task) for part in (train, validation, test)]
+    return Digits(task, *parts, len(set(train)), overlap)
 
 
 def operations(tokens_BT: Array) -> Array:

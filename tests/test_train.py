@@ -1,0 +1,186 @@
+"""Training: what an update does, resuming bit for bit, and the command line around it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common import checkpoint, tree
+from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.data import digits
+from common.errors import UserError
+from common.run import TrainState
+from console import options, trainer
+from numpy_ref import optim, train
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "train_step_by_step.py"
+TINY = ClassifierConfig(d_model=16, n_heads=2, d_ffn=24)
+SHORT = TrainConfig(examples=200, epochs=3, batch_size=32, warmup=5, seed=7)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits.load(DigitsConfig(), seed=SHORT.seed, examples=SHORT.examples)
+
+
+def finished(state, data, **kw):
+    *_, last = train.fit(state, data, model=TINY, train=SHORT, **kw)
+    return last
+
+
+def same(a, b):
+    named_a, named_b = tree.named(a), tree.named(b)
+    return named_a.keys() == named_b.keys() and all(np.array_equal(named_a[n], named_b[n]) for n in named_a)
+
+
+def test_a_run_learns_and_leaves_its_start_untouched(data):
+    start = train.init(TINY, SHORT)
+    before = tree.copy(start.params)
+    end = finished(start, data)
+    assert same(start.params, before)
+    assert end.step == SHORT.steps == len(end.history.loss) == len(end.history.accuracy)
+    assert [e["step"] for e in end.history.epochs] == [6, 12, 18]
+    assert np.mean(end.history.loss[-3:]) < 0.8 * np.mean(end.history.loss[:3])
+
+
+def test_the_chunks_in_which_states_are_yielded_change_nothing(data):
+    one = finished(train.init(TINY, SHORT), data, every=1)
+    four = finished(train.init(TINY, SHORT), data, every=4)
+    steps = [s.step for s in train.fit(train.init(TINY, SHORT), data, model=TINY, train=SHORT, every=4)]
+    assert steps == [4, 6, 10, 12, 16, 18]
+    assert same(one.params, four.params) and one.history == four.history
+
+
+def test_the_best_epoch_is_the_one_with_the_highest_validation_accuracy(data):
+    end = finished(train.init(TINY, SHORT), data)
+    best = max(end.history.epochs, key=lambda e: (e["accuracy"], -e["loss"]))
+    assert (end.best.epoch, end.best.accuracy) == (best["epoch"], best["accuracy"])
+    again = train.evaluate(end.best.params, data.validation, model=TINY)
+    assert again.accuracy == best["accuracy"]
+
+
+@pytest.mark.parametrize("stop_at", [1, 6, 11, 17])
+def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_bytes(data, tmp_path, stop_at):
+    def save(state, path):
+        kept = TrainState(state.params, optim.export(state.opt, state.params), state.step, state.history, state.best)
+        checkpoint.save_run(path, checkpoint.Run("classifier", TINY, data.task, SHORT, kept))
+
+    save(finished(train.init(TINY, SHORT), data), tmp_path / "whole")
+    for state in train.fit(train.init(TINY, SHORT), data, model=TINY, train=SHORT):
+        if state.step == stop_at:
+            break
+    save(state, tmp_path / "part")
+    run = checkpoint.load_run(tmp_path / "part")
+    kept = TrainState(run.state.params, optim.restore(run.state.opt), run.state.step, run.state.history, run.state.best)
+    save(finished(kept, data), tmp_path / "resumed")
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "resumed").read_bytes()
+
+
+def test_a_diverging_run_says_so(data):
+    hot = TrainConfig(examples=200, epochs=3, batch_size=32, warmup=0, optimizer="sgd", weight_decay=0.0, lr=1e30)
+    with pytest.raises(UserError, match="diverged"), np.errstate(all="ignore"):
+        for _ in train.fit(train.init(TINY, hot), data, model=TINY, train=hot):
+            pass
+
+
+def test_predictions_are_probabilities(data):
+    state = train.init(TINY, SHORT)
+    p = train.predict(state.params, data.test.tokens[:9], data.test.mask[:9], model=TINY)
+    assert p.shape == (9, 20) and (p > 0).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+
+
+# ---- the command line ----
+
+
+def run(*args, cwd, env=None, **kw):
+    command = [sys.executable, str(SCRIPT), *args]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"} | (env or {})
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, **kw)
+
+
+QUICK = ("--no-interactive", "--size", "small", "--epochs", "2")
+
+
+def test_the_plain_run_says_what_it_uses_proves_its_split_and_saves(tmp_path):
+    done = run(*QUICK, "--out", "r", cwd=tmp_path, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert "0 of the 1,019 held-out expressions are among the training" in done.stdout
+    for said in ("adamw", "0.003", "cosine", "epoch 2/2", "Second", "test_model_manually.py"):
+        assert said in done.stdout
+    model = checkpoint.load_model(tmp_path / "r" / "best.safetensors", family="classifier")
+    assert model.train.epochs == 2
+    assert {p.suffix for p in (tmp_path / "r").iterdir()} >= {".safetensors", ".svg"}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "--no-interactive"),
+        (("--no-interactive", "--max-value", "12"), "one token"),
+        (("--no-interactive", "--num-args", "x"), "range like 2-5"),
+        (("--no-interactive", "--num-args", "1"), "min_args"),
+        (("--no-interactive", "--ops", "Maxx"), "did you mean Max"),
+        (("--no-interactive", "--lr", "-1"), "lr must be"),
+        (("--no-interactive", "--resume", "nowhere"), "no such file"),
+        (("--no-interactive", "--resume", "nowhere", "--epochs", "3"), "leave out --epochs"),
+        (("--no-interactive", "--size", "huge"), "invalid choice"),
+    ],
+)
+def test_a_bad_request_is_one_sentence_and_exit_2(args, said, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = trainer.main(list(args))
+    except SystemExit as stop:  # argparse's own
+        code = stop.code
+    err = capsys.readouterr().err
+    assert code == 2 and said in err and "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_a_run_is_not_overwritten_by_accident(tmp_path):
+    assert run(*QUICK, "--out", "r", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "r" / "last.safetensors").read_bytes()
+    again = run(*QUICK, "--out", "r", "--seed", "1", cwd=tmp_path)
+    assert again.returncode == 2 and "--overwrite" in again.stderr
+    assert (tmp_path / "r" / "last.safetensors").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_process_resumes_to_the_same_bytes(tmp_path, how):
+    long = ("--no-interactive", "--size", "small", "--epochs", "12", "--save-every", "7")
+    assert run(*long, "--out", "whole", cwd=tmp_path).returncode == 0
+    command = [sys.executable, str(SCRIPT), *long, "--out", "part"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("epoch  3/"):
+                break
+        time.sleep(0.05)
+        process.send_signal(how)
+        said = process.stdout.read()
+        code = process.wait(30)
+    assert code == (-how if how == signal.SIGKILL else 128 + how)
+    if how != signal.SIGKILL:
+        assert "--resume part" in said
+    stopped = checkpoint.load_run(tmp_path / "part" / "last.safetensors")
+    assert 0 < stopped.state.step < stopped.train.steps
+    resumed = run("--no-interactive", "--resume", "part", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    for name in ("last.safetensors", "best.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "part" / name).read_bytes()
+
+
+def test_sizes_set_everything_and_each_setting_can_be_overridden():
+    plain = options.read(["--size", "small"]).train
+    assert (plain.examples, plain.optimizer, plain.weight_decay) == (1000, "adamw", 1.0)
+    changed = options.read(["--size", "small", "--optimizer", "sgd", "--lr", "0.1", "--num-args", "2-5"])
+    assert (changed.train.optimizer, changed.train.lr, changed.train.weight_decay) == ("sgd", 0.1, 0.0)
+    assert (changed.task.min_args, changed.task.max_args) == (2, 5)
