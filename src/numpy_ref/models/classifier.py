@@ -40,8 +40,8 @@ def _forward(params: Classifier, tokens_BT: Array, mask_BT: Array, config: Class
     xs, saved_blocks = [e_BTD + p_TD], []
     for i, block in enumerate(params["blocks"]):
         queries = last if i == config.n_blocks - 1 else tokens_BT.shape[1]
-        y_BTD, saved_block = block_forward(block, xs[-1], mask_BS=mask_BT, queries=queries, config=config)
-        xs.append(y_BTD)
+        y_BQD, saved_block = block_forward(block, xs[-1], mask_BS=mask_BT, queries=queries, config=config)
+        xs.append(y_BQD)
         saved_blocks.append(saved_block)
     pooled_BD = xs[-1][:, 0]
     logits_BC, saved_head = linear.forward(params["head"], pooled_BD)
@@ -51,8 +51,8 @@ def _forward(params: Classifier, tokens_BT: Array, mask_BT: Array, config: Class
 def backward(dlogits_BC: Array, saved):
     saved_emb, saved_blocks, shape, saved_head = saved
     d_head, dpooled_BD = linear.backward(dlogits_BC, saved_head)
-    unread_BTD = np.zeros((shape[0], shape[1] - 1, shape[2]), dpooled_BD.dtype)
-    dlast_BTD = np.concatenate([dpooled_BD[:, None], unread_BTD], axis=1)
+    unread_BUD = np.zeros((shape[0], shape[1] - 1, shape[2]), dpooled_BD.dtype)
+    dlast_BTD = np.concatenate([dpooled_BD[:, None], unread_BUD], axis=1)
     dxs, d_blocks = [dlast_BTD], []
     for saved_block in reversed(saved_blocks):
         d_block, dx_BSD = block_backward(dxs[-1], saved_block)

@@ -1,0 +1,178 @@
+"""Every hand-written backward against the derivative of its own forward, and proof that this check can fail.
+
+The complex step is right to the last digits, so its bar is 1e-11; central differences lose half of them: 1e-6. An error
+is relative to the tensor's largest entry, floored (common/gradcheck.py). Cotangents are random: with ones, a softmax
+backward that returns zero would pass.
+"""
+
+import pkgutil
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from cases import CASES, Case, as_tuple, read_only
+from common import gradcheck, params, random, tree
+from common.config import ClassifierConfig
+from common.types import Tree
+from numpy_ref.layers import attention, embedding
+from numpy_ref.models import classifier
+from numpy_ref.ops import cross_entropy, softmax
+
+BARS = {gradcheck.complex_step: 1e-11, gradcheck.central_difference: 1e-6}
+every_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+each_method = pytest.mark.parametrize("method", BARS, ids=[method.__name__ for method in BARS])
+
+
+def gradients(case: Case) -> tuple[gradcheck.Loss, list[Tree]]:
+    """A scalar made of the case's output with a random cotangent, and what backward says are its gradients."""
+    forward, backward = case.functions()
+    y, saved = forward(*case.args, **case.kw)
+    dy = read_only(np.asarray(np.random.default_rng(1).normal(size=np.shape(y))))
+    return lambda args: np.sum(forward(*args, **case.kw)[0] * dy), list(as_tuple(backward(dy, saved)))
+
+
+def errors(case: Case, method=gradcheck.complex_step, entries: int | None = None) -> dict[str, float]:
+    """Error of every tensor of the case."""
+    loss, grads = gradients(case)
+    return {
+        row.name: row.error for row in gradcheck.check(loss, list(case.args), grads, method=method, entries=entries)
+    }
+
+
+def named(name: str) -> Case:
+    return next(case for case in CASES if case.name == name)
+
+
+def modules() -> set[str]:
+    """Path inside the twin of every file of ops, layers and models."""
+    packages = [import_module(f"numpy_ref.{name}") for name in ("ops", "layers", "models")]
+    return {
+        f"{package.__name__.removeprefix('numpy_ref.')}.{file.name}"
+        for package in packages
+        for file in pkgutil.iter_modules(package.__path__)
+    }
+
+
+def test_every_file_has_a_case():
+    assert {case.module for case in CASES} == modules()
+
+
+@each_method
+@every_case
+def test_backward_is_the_derivative_of_forward(case, method):
+    assert max(errors(case, method).values()) <= BARS[method]
+
+
+@every_case
+def test_arguments_cannot_be_written_into(case):
+    arrays = [leaf for leaf in tree.leaves([*case.args, case.kw]) if isinstance(leaf, np.ndarray)]
+    assert arrays
+    assert not any(array.flags.writeable for array in arrays)
+
+
+@every_case
+def test_backward_changes_nothing_it_was_given(case):
+    forward, backward = case.functions()
+    y, saved = forward(*case.args, **case.kw)
+    dy = read_only(np.ones_like(y))
+    first, again = backward(dy, saved), backward(dy, saved)
+    assert all(map(np.array_equal, tree.leaves(list(as_tuple(first))), tree.leaves(list(as_tuple(again)))))
+
+
+DEFAULT = ClassifierConfig()
+WEIGHTS = read_only(params.init(random.key(3), DEFAULT, np.float64))
+TOKENS = np.array([[15, 17, 7, 5, 11, 18], [12, 17, 3, 3, 18, 0], [16, 17, 9, 18, 0, 0]])
+
+
+def through_the_loss() -> tuple[gradcheck.Loss, Tree]:
+    """Cross-entropy of the default model on a padded batch, as a function of its weights, and its gradients."""
+
+    def run(weights):
+        logits_BC, saved_model = classifier.forward(weights, tokens_BT=TOKENS, mask_BT=TOKENS != 0, config=DEFAULT)
+        loss, saved_loss = cross_entropy.forward(logits_BC, targets_B=np.array([11, 3, 9]))
+        return loss, saved_model, saved_loss
+
+    loss, saved_model, saved_loss = run(WEIGHTS)
+    dlogits_BC = cross_entropy.backward(np.ones_like(loss), saved_loss)
+    return lambda weights: run(weights)[0], classifier.backward(dlogits_BC, saved_model)
+
+
+@each_method
+def test_every_tensor_of_the_default_model(method):
+    loss, grads = through_the_loss()
+    rows = gradcheck.check(loss, WEIGHTS, grads, method=method, entries=8)
+    assert [row.name for row in rows] == list(params.names(DEFAULT))
+    assert max(row.error for row in rows) <= BARS[method]
+
+
+@pytest.mark.parametrize("name", params.names(DEFAULT))
+def test_every_tensor_of_the_default_model_along_one_direction(name):
+    """A random direction through all entries of one tensor at once: no entry is left out."""
+    loss, grads = through_the_loss()
+    rng, grad = np.random.default_rng(1), tree.named(grads)[name]
+    direction = {n: rng.normal(size=w.shape) * (n == name) for n, w in tree.items(WEIGHTS)}
+    wanted = gradcheck.complex_step(loss, WEIGHTS, tree.build(direction))
+    assert abs(np.sum(grad * direction[name]) - wanted) <= 1e-11 * np.linalg.norm(grad)
+
+
+# ---- teeth: each of these wrong backwards has to be over the bar
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.001, -1.0])
+@every_case
+def test_every_scaled_tensor_is_noticed(case, factor):
+    loss, grads = gradients(case)
+    wrong = tree.map(lambda g: g * factor, grads)
+    rows = gradcheck.check(loss, list(case.args), wrong, entries=12)
+    assert [row.name for row in rows if row.error <= 1e-6] == (["0.k.b"] if case.name == "attention-bias" else [])
+
+
+def test_a_key_bias_has_no_gradient():
+    """It adds the same to all scores of a query, and softmax does not see that: why it is missing above."""
+    _, grads = gradients(named("attention-bias"))
+    assert np.max(np.abs(grads[0]["k"]["b"])) < 1e-14 * np.max(np.abs(grads[0]["k"]["w"]))
+
+
+def uncoupled(dy, saved):
+    return saved * dy
+
+
+def overwriting(dy_BTD, saved):
+    vocab, tokens_BT = saved
+    dw_VD = np.zeros((vocab, dy_BTD.shape[-1]))
+    dw_VD[tokens_BT] = dy_BTD
+    return {"w": dw_VD}
+
+
+def copied(dy_BTD, saved, right=attention.backward):
+    d_params, dx_BTD, dsrc_BSD = right(dy_BTD, saved)
+    return d_params | {"q": d_params["v"], "k": d_params["v"]}, dx_BTD, dsrc_BSD
+
+
+def twice(dloss, saved, right=cross_entropy.backward):
+    return softmax.backward(right(dloss, saved), saved[0])
+
+
+SABOTAGE = [
+    (softmax, uncoupled, ["softmax", "softmax-forbidden", "attend-G1", "attend-G2", "attention-G2", "classifier"]),
+    (embedding, overwriting, ["embedding", "classifier", "classifier-pooled"]),
+    (attention, copied, ["attention-G1", "classifier", "classifier-pooled"]),
+    (cross_entropy, twice, ["cross_entropy"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "wrong", "name"),
+    [(module, wrong, name) for module, wrong, names in SABOTAGE for name in names],
+)
+def test_sabotage_is_noticed(monkeypatch, module, wrong, name):
+    monkeypatch.setattr(module, "backward", wrong)
+    assert max(errors(named(name), entries=30).values()) > 1e-2
+
+
+@pytest.mark.parametrize(("module", "wrong"), [(module, wrong) for module, wrong, _ in SABOTAGE])
+def test_sabotage_is_noticed_in_the_default_model(monkeypatch, module, wrong):
+    monkeypatch.setattr(module, "backward", wrong)
+    loss, grads = through_the_loss()
+    assert max(row.error for row in gradcheck.check(loss, WEIGHTS, grads, entries=8)) > 1e-2
