@@ -24,9 +24,6 @@ from typing import Any, Self
 
 from common.types import Tree
 
-PACKAGE = "numpy_ref"
-
-
 @dataclass(frozen=True)
 class Call:
     """One call that returned, in the order of returning."""
@@ -51,6 +48,8 @@ class Trace:
 
     params: Tree
     calls: list[Call] = field(default_factory=list)
+    package: str = "numpy_ref"
+    """Whose functions are seen. In `jax_impl` a forward has to run without `jit` to have numbers."""
 
     def __enter__(self) -> Self:
         self._places = {id(node): path for path, node in _nodes(self.params)}
@@ -79,7 +78,7 @@ class Trace:
                 yield f"{call.name}/{local}"
 
     def _event(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event not in ("call", "return") or not _is_ours(frame):
+        if event not in ("call", "return") or not _belongs(frame, self.package):
             return
         if event == "call":
             self._stack.append((frame, self._place(frame)))
@@ -117,7 +116,7 @@ def _nodes(tree: Tree, path: str = "") -> Iterator[tuple[str, Tree]]:
         yield from _nodes(child, f"{path}.{key}" if path else str(key))
 
 
-def _is_ours(frame: FrameType) -> bool:
+def _belongs(frame: FrameType, package: str) -> bool:
     name = frame.f_globals.get("__name__", "")
     # comprehensions and lambdas are part of the function around them
-    return name.startswith(f"{PACKAGE}.") and not frame.f_code.co_name.startswith("<")
+    return name.startswith(f"{package}.") and not frame.f_code.co_name.startswith("<")

@@ -4,16 +4,18 @@ A leaf has a name, its path joined by dots: `blocks.0.attn.q.w`. The order of th
 tree was built; the same names in the same order are the rows of every table, checkpoint and flat vector.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from common.types import Array, Tree
 
 
-def items(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Array]]:
+def items(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Each leaf with its dotted name, in tree order."""
-    if isinstance(tree, Mapping):
+    if isinstance(tree, dict):
         children: Iterator = iter(tree.items())
     elif isinstance(tree, list):
         children = iter(enumerate(tree))
@@ -26,7 +28,11 @@ def items(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Array]]:
 
 def leaves(tree: Tree) -> list[Array]:
     """The leaves, in tree order."""
-    return [leaf for _, leaf in items(tree)]
+    if isinstance(tree, dict):
+        return [leaf for child in tree.values() for leaf in leaves(child)]
+    if isinstance(tree, list):
+        return [leaf for child in tree for leaf in leaves(child)]
+    return [tree]
 
 
 def named(tree: Tree) -> dict[str, Array]:
@@ -41,10 +47,10 @@ def count(tree: Tree) -> int:
 
 def map(fn: Callable[..., object], tree: Tree, *rest: Tree) -> Tree:
     """Apply `fn` to each leaf (and to the leaves at the same place in `rest`): a tree of the same form."""
-    if isinstance(tree, Mapping):
-        return {key: map(fn, child, *(other[key] for other in rest)) for key, child in tree.items()}
+    if isinstance(tree, dict):
+        return {key: map(fn, child, *[other[key] for other in rest]) for key, child in tree.items()}
     if isinstance(tree, list):
-        return [map(fn, child, *(other[i] for other in rest)) for i, child in enumerate(tree)]
+        return [map(fn, child, *[other[i] for other in rest]) for i, child in enumerate(tree)]
     return fn(tree, *rest)
 
 
@@ -71,7 +77,7 @@ def _lists(node: Tree) -> Tree:
 
 def flatten(tree: Tree) -> Array:
     """All numbers of the tree in one new vector, leaf after leaf in tree order."""
-    return np.concatenate([leaf.ravel() for leaf in leaves(tree)])
+    return np.concatenate(leaves(tree), axis=None)
 
 
 def unflatten(flat: Array, like: Tree) -> Tree:
@@ -79,20 +85,14 @@ def unflatten(flat: Array, like: Tree) -> Tree:
 
     Raises ValueError if `flat` has not as many numbers as `like`.
     """
-    ends = np.cumsum([leaf.size for leaf in leaves(like)]).tolist()
-    if flat.shape != (ends[-1],):
-        raise ValueError(f"a vector of shape {flat.shape} cannot fill a tree of {ends[-1]} numbers")
-    end = iter(ends)
-    start = 0
-
-    def take(leaf: Array) -> Array:
-        nonlocal start
-        stop = next(end)
-        view = flat[start:stop].reshape(leaf.shape)
-        start = stop
-        return view
-
-    return map(take, like)
+    shapes = [(leaf.shape, leaf.size) for leaf in leaves(like)]
+    total = sum(size for _, size in shapes)
+    if flat.shape != (total,):
+        raise ValueError(f"a vector of shape {flat.shape} cannot fill a tree of {total} numbers")
+    starts = itertools.accumulate((size for _, size in shapes), initial=0)
+    views = [flat[start : start + size].reshape(shape) for start, (shape, size) in zip(starts, shapes, strict=False)]
+    remaining = iter(views)
+    return map(lambda _: next(remaining), like)
 
 
 def copy(tree: Tree) -> Tree:

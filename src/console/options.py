@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from common.config import OPTIMIZERS, SCHEDULES, SIZES, ClassifierConfig, DigitsConfig, TrainConfig
 from common.errors import UserError
@@ -108,7 +109,7 @@ def _train(given: argparse.Namespace, size: str) -> TrainConfig:
 
 
 def _task(given: argparse.Namespace) -> DigitsConfig:
-    chosen = {}
+    chosen: dict[str, Any] = {}
     if given.num_args is not None:
         found = re.fullmatch(r"\s*(\d{1,3})\s*(?:-\s*(\d{1,3})\s*)?", given.num_args)
         if not found:

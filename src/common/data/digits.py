@@ -144,8 +144,8 @@ def load(task: DigitsConfig, *, seed: int, examples: int) -> Digits:
     overlap = len(set(train) & (set(validation) | set(test)))
     if overlap:
         raise ValueError(f"{overlap} held-out expressions are among the training examples: the split is broken")
-    parts = [to_examples(part, task) for part in (train, validation, test)]
-    return Digits(task, *parts, len(set(train)), overlap)
+    arrays = [to_examples(part, task) for part in (train, validation, test)]
+    return Digits(task, arrays[0], arrays[1], arrays[2], len(set(train)), overlap)
 
 
 def operations(tokens_BT: Array) -> Array:

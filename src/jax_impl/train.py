@@ -1,0 +1,191 @@
+"""Training. The steps are those of numpy_ref/train.py; here is only what JAX changes.
+
+Many updates make one dispatch: the examples lie on the device, a loop there takes one batch after another, and the host
+only hears of it at the end. The loop runs a number of times that is data, not shape, so that one compilation serves
+every stretch of a run.
+
+The buffers of parameters and optimizer state are donated: an update overwrites the last one's memory. What `fit` yields
+is a copy that stays valid, and while the host looks at it the device is already at work on the next stretch.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import DTypeLike
+
+from common import evaluation, params, random, tree
+from common.config import ClassifierConfig, TrainConfig
+from common.data.batching import Examples, rows
+from common.data.digits import Digits
+from common.errors import UserError
+from common.evaluation import Evaluation
+from common.run import Best, History, TrainState
+from common.schedule import learning_rate
+from common.types import Array, Tree
+from jax_impl import optim
+from jax_impl.models import classifier
+from jax_impl.ops import cross_entropy, softmax
+
+
+def init(model: ClassifierConfig, train: TrainConfig, dtype: DTypeLike = np.float32) -> TrainState:
+    """The state before the first update: fresh parameters from the run's seed."""
+    drawn = params.init(random.fold_in(random.key(train.seed), 0), model, dtype)
+    fresh = tree.map(jnp.asarray, drawn)
+    return TrainState(fresh, optim.init(fresh, train), 0, History())
+
+
+@partial(jax.jit, static_argnames="model")
+def loss_and_grads(params: Tree, examples: Examples, *, model: ClassifierConfig) -> tuple[jax.Array, Tree, jax.Array]:
+    """Mean loss (nats), its gradient for every parameter, and the logits (B, C) of a batch."""
+
+    def loss_fn(params):
+        logits_BC = classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
+        return cross_entropy.forward(logits_BC, targets_B=examples.targets), logits_BC
+
+    (loss, logits_BC), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
+    return loss, grads, logits_BC
+
+
+@partial(jax.jit, static_argnames=("model", "train"))
+def train_step(
+    params: Tree, opt: dict, examples: Examples, *, lr: float, model: ClassifierConfig, train: TrainConfig
+) -> tuple[Tree, dict, jax.Array, jax.Array]:
+    """One update: new parameters, new optimizer state, and the batch's loss and accuracy before the update."""
+    loss, grads, logits_BC = loss_and_grads(params, examples, model=model)
+    new_params, new_opt = optim.update(params, grads, opt, lr=lr, config=train)
+    accuracy = jnp.mean(jnp.argmax(logits_BC, axis=-1) == examples.targets, dtype=loss.dtype)
+    return new_params, new_opt, loss, accuracy
+
+
+@partial(jax.jit, static_argnames=("model", "train"), donate_argnums=0)
+def _updates(carry: Any, examples: Examples, order: jax.Array, lrs: jax.Array, n: jax.Array, *, model, train):
+    """`n` updates, at most len(order): the state after them, a copy of it for the host, and each update's figures."""
+
+    def one(i, so_far):
+        params, opt, figures = so_far
+        params, opt, loss, accuracy = train_step(
+            params, opt, examples.take(order[i]), lr=lrs[i], model=model, train=train
+        )
+        return params, opt, figures.at[i].set(jnp.stack([loss, accuracy]))
+
+    figures = jnp.zeros((len(order), 2), lrs.dtype)
+    params, opt, figures = jax.lax.fori_loop(0, n, one, (*carry, figures))
+    return (params, opt), (params, opt), figures
+
+
+def fit(
+    state: TrainState, data: Digits, *, model: ClassifierConfig, train: TrainConfig, every: int = 50
+) -> Iterator[TrainState]:
+    """Train from `state` to the end of the run, yielding the state after every `every` updates and after each epoch.
+
+    An epoch's last state comes with its record in `history.epochs` and with `best` up to date. Raises UserError if the
+    loss is no longer a finite number.
+    """
+    examples = Examples(*map(jnp.asarray, data.train))
+    carry = jax.tree.map(jnp.copy, (state.params, state.opt))
+    queue = []
+    for start, stop in _stretches(state.step, train, every):
+        order, lrs = _plan(start, stop, train, every, jax.tree.leaves(carry)[0].dtype)
+        carry, kept, figures = _updates(carry, examples, order, lrs, stop - start, model=model, train=train)
+        queue.append((stop, kept, figures[: stop - start]))
+        if len(queue) > 1:
+            state = _arrive(state, *queue.pop(0), data, model=model, train=train)
+            yield state
+    for stretch in queue:
+        yield _arrive(state, *stretch, data, model=model, train=train)
+
+
+def _stretches(step: int, train: TrainConfig, every: int) -> Iterator[tuple[int, int]]:
+    """From which update to which the device goes at a time: to the next multiple of `every`, or the epoch's end."""
+    while step < train.steps:
+        epoch, place = divmod(step, train.steps_per_epoch)
+        stop = epoch * train.steps_per_epoch + min(place + every - place % every, train.steps_per_epoch)
+        yield step, stop
+        step = stop
+
+
+def _plan(start: int, stop: int, train: TrainConfig, every: int, dtype: Any) -> tuple[Array, Array]:
+    """The rows and the learning rate of each update of a stretch, filled up to `every` updates."""
+    epoch, place = divmod(start, train.steps_per_epoch)
+    order = np.zeros((every, train.batch_size), np.int32)
+    order[: stop - start] = rows(train, epoch)[place : place + stop - start]
+    lrs = np.zeros(every, dtype)
+    lrs[: stop - start] = [
+        learning_rate(s, steps=train.steps, lr=train.lr, schedule=train.schedule, warmup=train.warmup)
+        for s in range(start, stop)
+    ]
+    return order, lrs
+
+
+def _arrive(
+    state: TrainState,
+    step: int,
+    kept: Any,
+    figures: jax.Array,
+    data: Digits,
+    *,
+    model: ClassifierConfig,
+    train: TrainConfig,
+) -> TrainState:
+    """Take what the device has finished into the run's state; waits for it."""
+    for i, (loss, accuracy) in enumerate(np.asarray(figures, np.float64).tolist()):
+        if not math.isfinite(loss):
+            at = state.step + i + 1
+            raise UserError(f"the loss of update {at} is {loss}: training has diverged; try a smaller --lr")
+        state.history.loss.append(loss)
+        state.history.accuracy.append(accuracy)
+    params, opt = kept
+    arrived = TrainState(params, opt, step, state.history, state.best)
+    if step % train.steps_per_epoch == 0:
+        return _end_of_epoch(arrived, data, model=model, train=train)
+    return arrived
+
+
+def _end_of_epoch(state: TrainState, data: Digits, *, model: ClassifierConfig, train: TrainConfig) -> TrainState:
+    found = evaluate(state.params, data.validation, model=model)
+    epoch, n = state.step // train.steps_per_epoch, train.steps_per_epoch
+    record = {"epoch": epoch, "step": state.step, "loss": found.loss, "accuracy": found.accuracy, "by_op": found.by_op}
+    record["train_loss"] = float(np.mean(state.history.loss[-n:]))
+    record["train_accuracy"] = float(np.mean(state.history.accuracy[-n:]))
+    state.history.epochs.append(record)
+    best = state.best
+    if evaluation.better(best, found):
+        best = Best(state.params, epoch, state.step, found.accuracy, found.loss)
+    return TrainState(state.params, state.opt, state.step, state.history, best)
+
+
+@partial(jax.jit, static_argnames="model")
+def _answers(params: Tree, examples: Examples, *, model: ClassifierConfig) -> tuple[jax.Array, jax.Array]:
+    """Each example's loss and most probable token, both (B,)."""
+    logits_BC = classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
+    losses_B = jax.vmap(lambda logits, target: cross_entropy.forward(logits[None], targets_B=target[None]))(
+        logits_BC, examples.targets
+    )
+    return losses_B, jnp.argmax(logits_BC, axis=-1)
+
+
+def evaluate(params: Tree, examples: Examples, *, model: ClassifierConfig, batch_size: int = 512) -> Evaluation:
+    """Loss, accuracy in all and by operation, and predictions, over any number of examples.
+
+    The last batch is filled up with its own first rows, so that every batch has the shape that was compiled.
+    """
+    losses, predictions = [], []
+    n = len(examples.targets)
+    for start in range(0, n, batch_size):
+        taken = np.arange(start, start + batch_size) % n
+        losses_B, predictions_B = _answers(params, examples.take(taken), model=model)
+        losses.append(np.asarray(losses_B)[: n - start])
+        predictions.append(np.asarray(predictions_B)[: n - start])
+    return evaluation.judge(np.concatenate(losses).mean(dtype=np.float64), np.concatenate(predictions), examples)
+
+
+@partial(jax.jit, static_argnames="model")
+def predict(params: Tree, tokens_BT: Array, mask_BT: Array, *, model: ClassifierConfig) -> jax.Array:
+    """The probability of every token as the answer, shape (B, V), for padded token ids and their mask, both (B, T)."""
+    logits_BC = classifier.forward(params, tokens_BT=tokens_BT, mask_BT=mask_BT, config=model)
+    return softmax.forward(logits_BC)
