@@ -140,9 +140,7 @@ def _check_digit(piece: _Piece, task: DigitsConfig) -> None:
         apart = " ".join(shown) if shown == text else f"{' '.join(text[:3])} ..."
         raise ParseError(piece.column, f"{shown} has {len(text)} digits; {digits}, and {shown} is not {apart}")
     if int(text) > task.max_value:
-        raise ParseError(
-            piece.column, f"this model was trained on the digits 0-{task.max_value}, and {text} is not one"
-        )
+        raise ParseError(piece.column, f"this model was trained on the digits 0-{task.max_value}, not on {text}")
 
 
 def _short(text: str) -> str:
