@@ -10,6 +10,9 @@ m and v start at zero and are too small at first; dividing by 1 - b^t corrects e
 every coordinate whose gradient is well above eps. Weight decay in sgd, momentum and adam is the classic kind, added to
 the gradient; in adamw it is decoupled. Clipping scales the whole gradient down to a norm of at most `clip_norm`.
 
+Both corrections of Adam are single numbers, so they are taken out of the vectors, two passes over the memory less:
+               p' = p - lr (r / (1 - b1^t)) m' / (sqrt(v') + eps r)        with r = sqrt(1 - b2^t)
+
 All tensors are laid end to end in one vector of P numbers, so that an update is a handful of long operations and not a
 hundred short ones. The state is {"step": count, "m": vector, "v": vector}, with what the optimizer keeps.
 
@@ -40,13 +43,12 @@ def update(params: Tree, grads: Tree, state: dict, *, lr: float, config: TrainCo
     g_P = clip(raw_P, config.clip_norm) if config.clip_norm else raw_P
     step = state["step"] + 1
     if config.optimizer == "adamw":
-        direction_P, kept = _adam(g_P, state, step, config)
-        new_P = p_P * (1 - lr * config.weight_decay) - lr * direction_P
+        kept_P, pulled_P = p_P * (1 - lr * config.weight_decay), g_P
     else:
-        decayed_P = g_P + config.weight_decay * p_P if config.weight_decay else g_P
-        direction_P, kept = _DIRECTION[config.optimizer](decayed_P, state, step, config)
-        new_P = p_P - lr * direction_P
-    return tree.unflatten(new_P, params), {"step": step} | kept
+        kept_P, pulled_P = p_P, g_P + config.weight_decay * p_P if config.weight_decay else g_P
+    direction_P, size, moments = _DIRECTION[config.optimizer](pulled_P, state, step, config)
+    new_P = kept_P - (lr * size) * direction_P
+    return tree.unflatten(new_P, params), {"step": step} | moments
 
 
 def clip(g_P: Array, clip_norm: float) -> Array:
@@ -55,24 +57,23 @@ def clip(g_P: Array, clip_norm: float) -> Array:
     return g_P * min(1.0, clip_norm / norm) if norm else g_P
 
 
-def _sgd(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Array, dict]:
-    return g_P, {}
+def _sgd(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Array, float, dict]:
+    return g_P, 1.0, {}
 
 
-def _momentum(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Array, dict]:
+def _momentum(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Array, float, dict]:
     m_P = config.momentum * state["m"] + g_P
-    return m_P, {"m": m_P}
+    return m_P, 1.0, {"m": m_P}
 
 
-def _adam(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Array, dict]:
+def _adam(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Array, float, dict]:
     m_P = config.beta1 * state["m"] + (1 - config.beta1) * g_P
     v_P = config.beta2 * state["v"] + (1 - config.beta2) * (g_P * g_P)
-    m_hat_P = m_P / (1 - config.beta1**step)
-    v_hat_P = v_P / (1 - config.beta2**step)
-    return m_hat_P / (np.sqrt(v_hat_P) + config.eps), {"m": m_P, "v": v_P}
+    root = math.sqrt(1 - config.beta2**step)
+    return m_P / (np.sqrt(v_P) + config.eps * root), root / (1 - config.beta1**step), {"m": m_P, "v": v_P}
 
 
-_DIRECTION = {"sgd": _sgd, "momentum": _momentum, "adam": _adam}
+_DIRECTION = {"sgd": _sgd, "momentum": _momentum, "adam": _adam, "adamw": _adam}
 
 
 def export(state: dict, params: Tree) -> dict:
