@@ -97,7 +97,9 @@ class DigitsConfig(_Config):
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(len(self.ops) > 0, f"ops must name at least one of {', '.join(OPERATIONS)}")
+        _require(
+            isinstance(self.ops, tuple) and len(self.ops) > 0, f"ops must name at least one of {', '.join(OPERATIONS)}"
+        )
         for op in self.ops:
             near = get_close_matches(str(op).capitalize(), OPERATIONS, 1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(OPERATIONS)}"
@@ -108,6 +110,7 @@ class DigitsConfig(_Config):
         _whole(self, self.min_args, "max_args")
         _whole(self, 1, "max_value")
         _whole(self, 0, "split_seed")
+        _require(self.split_seed < 2**32, f"split_seed must be below 2^32, not {self.split_seed}")
         _require(
             self.max_value <= 9,
             f"the classifier answers with one token, so max_value can be at most 9, not {self.max_value}",
@@ -137,6 +140,8 @@ class TrainConfig(_Config):
     beta2: float = 0.999
     eps: float = 1e-8
     seed: int = 0
+    dtype: str = "float32"
+    """What the passes compute in; parameters and optimizer are float32 in both cases."""
 
     def __post_init__(self) -> None:
         _whole(self, 1, "examples", "epochs", "batch_size")
@@ -144,6 +149,7 @@ class TrainConfig(_Config):
         _require(self.seed < 2**32, f"seed must be below 2^32, not {self.seed}")
         _one_of(self, "optimizer", OPTIMIZERS)
         _one_of(self, "schedule", SCHEDULES)
+        _one_of(self, "dtype", ("float32", "bfloat16"))
         _number(self, "lr", 0.0, open_low=True)
         _number(self, "eps", 0.0, open_low=True)
         _number(self, "weight_decay", 0.0)

@@ -8,21 +8,23 @@ with the same split seed holds out the same expressions, whatever it trains on.
 import hashlib
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from common import random
 from common.config import DigitsConfig
 from common.data.batching import Examples, pad
+from common.errors import UserError
 from common.types import Array, Key
 from common.vocabulary import ID
 
 Part = Literal["train", "validation", "test"]
 
-LISTABLE = 20_000
+LISTABLE = 40_000
 """A space up to this size is listed in full, and all its held-out expressions are asked; of a larger one, SAMPLE."""
 SAMPLE = 2_000
+"""Far fewer than a tenth of LISTABLE: each part of a larger space has enough, and drawing them comes to an end."""
 
 
 class Expression(NamedTuple):
@@ -137,8 +139,10 @@ class Digits(NamedTuple):
 def load(task: DigitsConfig, *, seed: int, examples: int) -> Digits:
     """The data of a run: a pure function of the task, the training seed and the number of examples.
 
-    Raises ValueError if a held-out expression is found among the training examples.
+    Raises UserError if the task has so few expressions that a part of the split is empty, and ValueError if a held-out
+    expression is found among the training examples.
     """
+    _require_all_parts(task)
     train = draw_train(random.fold_in(random.key(seed), 1), task, examples)
     validation, test = held_out(task, "validation"), held_out(task, "test")
     overlap = len(set(train) & (set(validation) | set(test)))
@@ -146,6 +150,14 @@ def load(task: DigitsConfig, *, seed: int, examples: int) -> Digits:
         raise ValueError(f"{overlap} held-out expressions are among the training examples: the split is broken")
     arrays = [to_examples(part, task) for part in (train, validation, test)]
     return Digits(task, arrays[0], arrays[1], arrays[2], len(set(train)), overlap)
+
+
+def _require_all_parts(task: DigitsConfig) -> None:
+    if size(task) <= LISTABLE and {part(e, task.split_seed) for e in listed(task)} != set(get_args(Part)):
+        raise UserError(
+            f"the task has {size(task)} distinct expressions, too few to hold some out for validation and for test: "
+            "allow more arguments, larger values or more operations"
+        )
 
 
 def operations(tokens_BT: Array) -> Array:
