@@ -26,6 +26,15 @@ class Evaluation(NamedTuple):
     """The most probable token of each example, int64, shape (N,)."""
 
 
+class Member(NamedTuple):
+    """One model of a population (the same training from many seeds), judged by its best epoch."""
+
+    seed: int
+    best_epoch: int
+    test: Evaluation
+    """Its answers to the test part, which all members share."""
+
+
 def judge(loss: float, predictions_N: Array, examples: Examples) -> Evaluation:
     """Count right answers, in all and by operation (the first token of each example)."""
     right_N = predictions_N == examples.targets

@@ -25,7 +25,7 @@ def init(params: Tree, config: TrainConfig) -> dict:
 
 def update(params: Tree, grads: Tree, state: dict, *, lr: float, config: TrainConfig) -> tuple[Tree, dict]:
     """One update at learning rate `lr`: new parameters, and the new state."""
-    g = clip(grads, config.clip_norm) if config.clip_norm else grads
+    g = _clip(grads, config.clip_norm) if config.clip_norm else grads
     step = state["step"] + 1
     if config.optimizer == "adamw":
         direction, kept = _adam(g, state, step, config)
@@ -37,7 +37,7 @@ def update(params: Tree, grads: Tree, state: dict, *, lr: float, config: TrainCo
     return new, {"step": step} | kept
 
 
-def clip(grads: Tree, clip_norm: float) -> Tree:
+def _clip(grads: Tree, clip_norm: float) -> Tree:
     """`grads` itself if its Euclidean norm is at most `clip_norm`, else scaled down to that norm."""
     norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)))
     factor = jnp.where(norm > clip_norm, clip_norm / norm, 1.0)

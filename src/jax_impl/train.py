@@ -9,7 +9,8 @@ is a copy that stays valid, and while the host looks at it the device is already
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,15 +20,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from common import evaluation, params, random, tree
-from common.config import ClassifierConfig, TrainConfig
-from common.data.batching import Examples, rows
+from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.data.batching import Examples
+from common.data import digits
 from common.data.digits import Digits
 from common.errors import UserError
-from common.evaluation import Evaluation
+from common.evaluation import Evaluation, Member
 from common.run import Best, History, TrainState
-from common.schedule import learning_rate
 from common.types import Array, Tree
 from jax_impl import optim
+from jax_impl.device import loop, precision, setup
 from jax_impl.models import classifier
 from jax_impl.ops import cross_entropy, softmax
 
@@ -56,26 +58,18 @@ def train_step(
     params: Tree, opt: dict, examples: Examples, *, lr: float, model: ClassifierConfig, train: TrainConfig
 ) -> tuple[Tree, dict, jax.Array, jax.Array]:
     """One update: new parameters, new optimizer state, and the batch's loss and accuracy before the update."""
-    loss, grads, logits_BC = loss_and_grads(params, examples, model=model)
-    new_params, new_opt = optim.update(params, grads, opt, lr=lr, config=train)
+    loss, grads, logits_BC = loss_and_grads(precision.lower(params, train.dtype), examples, model=model)
+    new_params, new_opt = optim.update(params, precision.like(grads, params), opt, lr=lr, config=train)
     accuracy = jnp.mean(jnp.argmax(logits_BC, axis=-1) == examples.targets, dtype=loss.dtype)
     return new_params, new_opt, loss, accuracy
 
 
 @partial(jax.jit, static_argnames=("model", "train"), donate_argnums=0)
-def _updates(carry: Any, examples: Examples, order: jax.Array, lrs: jax.Array, n: jax.Array, *, model, train):
-    """`n` updates, at most len(order): the state after them, a copy of it for the host, and each update's figures."""
-
-    def one(i, so_far):
-        params, opt, figures = so_far
-        params, opt, loss, accuracy = train_step(
-            params, opt, examples.take(order[i]), lr=lrs[i], model=model, train=train
-        )
-        return params, opt, figures.at[i].set(jnp.stack([loss, accuracy]))
-
-    figures = jnp.zeros((len(order), 2), lrs.dtype)
-    params, opt, figures = jax.lax.fori_loop(0, n, one, (*carry, figures))
-    return (params, opt), (params, opt), figures
+def _updates(carry: Any, examples: Examples, order: Array, lrs: Array, n: int, *, model, train):
+    """`n` updates: the state after them, a copy of it for the host, and the figures of each update."""
+    step = partial(train_step, model=model, train=train)
+    carry, figures = loop.updates(step, carry, examples, order, lrs, n)
+    return carry, carry, figures
 
 
 def fit(
@@ -89,8 +83,8 @@ def fit(
     examples = Examples(*map(jnp.asarray, data.train))
     carry = jax.tree.map(jnp.copy, (state.params, state.opt))
     queue = []
-    for start, stop in _stretches(state.step, train, every):
-        order, lrs = _plan(start, stop, train, every, jax.tree.leaves(carry)[0].dtype)
+    for start, stop in loop.stretches(state.step, train, every):
+        order, lrs = loop.plan(start, stop, train, every, jax.tree.leaves(carry)[0].dtype)
         carry, kept, figures = _updates(carry, examples, order, lrs, stop - start, model=model, train=train)
         queue.append((stop, kept, figures[: stop - start]))
         if len(queue) > 1:
@@ -98,28 +92,6 @@ def fit(
             yield state
     for stretch in queue:
         yield _arrive(state, *stretch, data, model=model, train=train)
-
-
-def _stretches(step: int, train: TrainConfig, every: int) -> Iterator[tuple[int, int]]:
-    """From which update to which the device goes at a time: to the next multiple of `every`, or the epoch's end."""
-    while step < train.steps:
-        epoch, place = divmod(step, train.steps_per_epoch)
-        stop = epoch * train.steps_per_epoch + min(place + every - place % every, train.steps_per_epoch)
-        yield step, stop
-        step = stop
-
-
-def _plan(start: int, stop: int, train: TrainConfig, every: int, dtype: Any) -> tuple[Array, Array]:
-    """The rows and the learning rate of each update of a stretch, filled up to `every` updates."""
-    epoch, place = divmod(start, train.steps_per_epoch)
-    order = np.zeros((every, train.batch_size), np.int32)
-    order[: stop - start] = rows(train, epoch)[place : place + stop - start]
-    lrs = np.zeros(every, dtype)
-    lrs[: stop - start] = [
-        learning_rate(s, steps=train.steps, lr=train.lr, schedule=train.schedule, warmup=train.warmup)
-        for s in range(start, stop)
-    ]
-    return order, lrs
 
 
 def _arrive(
@@ -159,14 +131,7 @@ def _end_of_epoch(state: TrainState, data: Digits, *, model: ClassifierConfig, t
     return TrainState(state.params, state.opt, state.step, state.history, best)
 
 
-@partial(jax.jit, static_argnames="model")
-def _answers(params: Tree, examples: Examples, *, model: ClassifierConfig) -> tuple[jax.Array, jax.Array]:
-    """Each example's loss and most probable token, both (B,)."""
-    logits_BC = classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
-    losses_B = jax.vmap(lambda logits, target: cross_entropy.forward(logits[None], targets_B=target[None]))(
-        logits_BC, examples.targets
-    )
-    return losses_B, jnp.argmax(logits_BC, axis=-1)
+_answers = jax.jit(loop.answers, static_argnames="model")
 
 
 def evaluate(params: Tree, examples: Examples, *, model: ClassifierConfig, batch_size: int = 512) -> Evaluation:
@@ -189,3 +154,30 @@ def predict(params: Tree, tokens_BT: Array, mask_BT: Array, *, model: Classifier
     """The probability of every token as the answer, shape (B, V), for padded token ids and their mask, both (B, T)."""
     logits_BC = classifier.forward(params, tokens_BT=tokens_BT, mask_BT=mask_BT, config=model)
     return softmax.forward(logits_BC)
+
+
+def population(
+    seeds: Sequence[int],
+    task: DigitsConfig,
+    *,
+    model: ClassifierConfig,
+    train: TrainConfig,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Member]:
+    """Train one model for each seed, on one split, and judge each; `progress(updates done, of how many)`.
+
+    All at once on an accelerator, one after another on a CPU: whichever is faster there (benchmarks/README.md).
+    """
+    if setup.is_accelerator():
+        from jax_impl.device import population as together
+
+        yield from together.fit_together(seeds, task, model=model, train=train, progress=progress)
+        return
+    for number, seed in enumerate(seeds):
+        one = replace(train, seed=seed)
+        data = digits.load(task, seed=seed, examples=train.examples)
+        for state in fit(init(model, one), data, model=model, train=one):
+            if progress:
+                progress(number * train.steps + state.step, len(seeds) * train.steps)
+        assert state.best is not None
+        yield Member(seed, state.best.epoch, evaluate(state.best.params, data.test, model=model))

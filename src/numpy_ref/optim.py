@@ -40,7 +40,7 @@ def init(params: Tree, config: TrainConfig) -> dict:
 def update(params: Tree, grads: Tree, state: dict, *, lr: float, config: TrainConfig) -> tuple[Tree, dict]:
     """One update at learning rate `lr`: new parameters, and the new state."""
     p_P, raw_P = tree.flatten(params), tree.flatten(grads)
-    g_P = clip(raw_P, config.clip_norm) if config.clip_norm else raw_P
+    g_P = _clip(raw_P, config.clip_norm) if config.clip_norm else raw_P
     step = state["step"] + 1
     if config.optimizer == "adamw":
         kept_P, pulled_P = p_P * (1 - lr * config.weight_decay), g_P
@@ -51,7 +51,7 @@ def update(params: Tree, grads: Tree, state: dict, *, lr: float, config: TrainCo
     return tree.unflatten(new_P, params), {"step": step} | moments
 
 
-def clip(g_P: Array, clip_norm: float) -> Array:
+def _clip(g_P: Array, clip_norm: float) -> Array:
     """`g_P` itself if its Euclidean norm is at most `clip_norm`, else scaled down to that norm."""
     norm = math.sqrt(np.dot(g_P, g_P))
     return g_P * min(1.0, clip_norm / norm) if norm else g_P
@@ -67,10 +67,19 @@ def _momentum(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[
 
 
 def _adam(g_P: Array, state: dict, step: int, config: TrainConfig) -> tuple[Array, float, dict]:
-    m_P = config.beta1 * state["m"] + (1 - config.beta1) * g_P
-    v_P = config.beta2 * state["v"] + (1 - config.beta2) * (g_P * g_P)
+    # m = b1 m + (1 - b1) g, and so on; each vector is reused while it is still in the processor's cache
+    m_P = config.beta1 * state["m"]
+    v_P = config.beta2 * state["v"]
+    part_P = (1 - config.beta1) * g_P
+    m_P += part_P
+    np.multiply(g_P, g_P, out=part_P)
+    part_P *= 1 - config.beta2
+    v_P += part_P
     root = math.sqrt(1 - config.beta2**step)
-    return m_P / (np.sqrt(v_P) + config.eps * root), root / (1 - config.beta1**step), {"m": m_P, "v": v_P}
+    np.sqrt(v_P, out=part_P)
+    part_P += config.eps * root
+    direction_P = np.divide(m_P, part_P, out=part_P)
+    return direction_P, root / (1 - config.beta1**step), {"m": m_P, "v": v_P}
 
 
 _DIRECTION = {"sgd": _sgd, "momentum": _momentum, "adam": _adam, "adamw": _adam}

@@ -8,17 +8,19 @@ Lesson: lessons/08_training_loop.md    Twin: jax_impl/train.py
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from common import evaluation, params, random
-from common.config import ClassifierConfig, TrainConfig
-from common.data.batching import Examples, batch, rows
+from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.data import digits
+from common.data.batching import Examples, rows
 from common.data.digits import Digits
 from common.errors import UserError
-from common.evaluation import Evaluation
+from common.evaluation import Evaluation, Member
 from common.run import Best, History, TrainState
 from common.schedule import learning_rate
 from common.types import Array, Tree
@@ -120,4 +122,20 @@ def predict(params: Tree, tokens_BT: Array, mask_BT: Array, *, model: Classifier
     return probabilities_BC
 
 
-__all__ = ["batch", "evaluate", "fit", "init", "loss_and_grads", "predict", "train_step"]
+def population(
+    seeds: Sequence[int],
+    task: DigitsConfig,
+    *,
+    model: ClassifierConfig,
+    train: TrainConfig,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Member]:
+    """Train one model for each seed, on one split, and judge each; `progress(updates done, of how many)`."""
+    for number, seed in enumerate(seeds):
+        one = replace(train, seed=seed)
+        data = digits.load(task, seed=seed, examples=train.examples)
+        for state in fit(init(model, one), data, model=model, train=one):
+            if progress:
+                progress(number * train.steps + state.step, len(seeds) * train.steps)
+        assert state.best is not None
+        yield Member(seed, state.best.epoch, evaluate(state.best.params, data.test, model=model))
