@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +29,24 @@ import safetensors.numpy
 
 from common import params as params_map
 from common import tree
-from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.config import KEEPS, ClassifierConfig, DigitsConfig, TrainConfig
 from common.errors import UserError
 from common.run import Best, History, TrainState
 from common.types import Array, Tree
 
 _KEY = "transformer_twins"
 _FAMILIES = {"classifier": ClassifierConfig}
+_HISTORY = ("loss", "accuracy")
+_BEST: dict[str, type] = {"epoch": int, "step": int, "accuracy": float, "loss": float}
 
 
 class CheckpointError(UserError):
     """A checkpoint cannot be written or read. The message names the file and the reason."""
 
     def __init__(self, path: Path | str, reason: str):
-        super().__init__(f"{path}: {reason}")
+        # a damaged or hostile file chooses part of the reason: it must stay one line of a sensible length
+        short = reason if len(reason) <= 400 else f"{reason[:400]}…"
+        super().__init__("".join(c if c.isprintable() else "?" for c in f"{path}: {short}"))
 
 
 @dataclass(frozen=True)
@@ -69,23 +74,29 @@ class Run:
 
 
 def save_model(path: Path | str, model: Model) -> None:
-    """Write a model file. Raises CheckpointError; a file that stood there before is then untouched."""
+    """Write a model file.
+
+    Raises CheckpointError if that fails or if the file could not be loaded again (NaN, tensors that are not those of
+    the configuration); a file that stood there before is then untouched.
+    """
+    _checked(path, tree.named(model.params), model.config, doing="cannot be written: ")
     about = _about("model", model.family, model.config, model.task, model.train) | {"notes": dict(model.notes or {})}
     _write(Path(path), tree.named(model.params), about)
 
 
 def save_run(path: Path | str, run: Run) -> None:
-    """Write a run file. Raises CheckpointError; a file that stood there before is then untouched."""
+    """Write a run file. Raises CheckpointError as `save_model` does."""
     state = run.state
-    parts: dict[str, Tree] = {"params": state.params}
-    parts["opt"] = {name: part for name, part in state.opt.items() if name != "step"}
-    parts["history"] = {"loss": np.array(state.history.loss), "accuracy": np.array(state.history.accuracy)}
+    if set(state.opt) != {"step", *KEEPS[run.train.optimizer]}:
+        raise CheckpointError(path, f"cannot be written: {sorted(state.opt)} is no state of {run.train.optimizer}")
+    for name, part in _trees(state).items():
+        _checked(path, tree.named(part), run.config, f"{name}.", doing="cannot be written: ")
+    history = {name: np.array(getattr(state.history, name), dtype=np.float64) for name in _HISTORY}
+    parts = _trees(state) | {f"history.{name}": series for name, series in history.items()}
     about = _about("run", run.family, run.config, run.task, run.train)
     about |= {"step": state.step, "opt_step": int(state.opt["step"]), "epochs": state.history.epochs}
     if state.best is not None:
-        parts["best"] = state.best.params
-        names = ("epoch", "step", "accuracy", "loss")
-        about["best"] = {name: getattr(state.best, name) for name in names}
+        about["best"] = {name: getattr(state.best, name) for name in _BEST}
     _write(Path(path), tree.named(parts), about)
 
 
@@ -97,12 +108,13 @@ def load_model(path: Path | str, family: str | None = None) -> Model:
     """
     path = Path(path)
     tensors, about = _read(path)
-    if about["kind"] == "run":
-        wanted = "best." if "best" in about else "params."
-        tensors = {name.removeprefix(wanted): t for name, t in tensors.items() if name.startswith(wanted)}
     config, task, train = _configs(path, about, family)
+    best = _best(path, about) if "best" in about else None
+    if about["kind"] == "run":
+        tensors = _part(tensors, "params" if best is None else "best")
     params = _checked(path, tensors, config)
-    return Model(about["family"], config, task, params, train, about.get("notes", about.get("best")))
+    notes = _field(path, about, "notes", dict) if "notes" in about else best
+    return Model(about["family"], config, task, params, train, notes)
 
 
 def load_run(path: Path | str, family: str | None = None) -> Run:
@@ -114,17 +126,42 @@ def load_run(path: Path | str, family: str | None = None) -> Run:
     config, task, train = _configs(path, about, family)
     if train is None:
         raise CheckpointError(path, "the training settings are missing")
-    parts: dict[str, dict[str, Array]] = {}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        parts.setdefault(part, {})[rest] = tensor
-    params = _checked(path, parts["params"], config)
-    opt: dict[str, Any] = {"step": about["opt_step"]}
-    kept = tree.build(parts.get("opt", {}))
-    opt |= {name: _checked(path, tree.named(kept[name]), config, f"opt.{name}.") for name in kept}
-    history = History(parts["history"]["loss"].tolist(), parts["history"]["accuracy"].tolist(), about["epochs"])
-    best = Best(_checked(path, parts["best"], config, "best."), **about["best"]) if "best" in about else None
-    return Run(about["family"], config, task, train, TrainState(params, opt, about["step"], history, best))
+    names = ["params", *(f"opt.{name}" for name in KEEPS[train.optimizer]), *(["best"] if "best" in about else [])]
+    for name in tensors:
+        if not name.startswith(tuple(f"{part}." for part in (*names, "history"))):
+            raise CheckpointError(path, f"{name!r} is no part of a run with {train.optimizer}")
+    trees = {name: _checked(path, _part(tensors, name), config, f"{name}.") for name in names}
+    opt = {"step": _field(path, about, "opt_step", int)} | {
+        name: trees[f"opt.{name}"] for name in KEEPS[train.optimizer]
+    }
+    step = _field(path, about, "step", int)
+    history = _history(path, _part(tensors, "history"), about, step)
+    best = Best(trees["best"], **_best(path, about)) if "best" in about else None
+    return Run(about["family"], config, task, train, TrainState(trees["params"], opt, step, history, best))
+
+
+def _trees(state: TrainState) -> dict[str, Tree]:
+    """Everything in a state that has the form of the parameters, by the name it has in the file."""
+    kept = {f"opt.{name}": part for name, part in state.opt.items() if name != "step"}
+    best = {} if state.best is None else {"best": state.best.params}
+    return {"params": state.params} | kept | best
+
+
+def _best(path: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+    told = _field(path, about, "best", dict)
+    return {name: _field(path, told, name, kind) for name, kind in _BEST.items()}
+
+
+def _part(tensors: Mapping[str, Array], name: str) -> dict[str, Array]:
+    return {full.removeprefix(f"{name}."): t for full, t in tensors.items() if full.startswith(f"{name}.")}
+
+
+def _history(path: Path, series: Mapping[str, Array], about: Mapping[str, Any], step: int) -> History:
+    epochs = _field(path, about, "epochs", list)
+    usable = all(isinstance(epoch, dict) for epoch in epochs) and set(series) == set(_HISTORY)
+    if not usable or any(values.shape != (step,) or values.dtype != np.float64 for values in series.values()):
+        raise CheckpointError(path, f"its history is not that of a run of {step} updates")
+    return History(series["loss"].tolist(), series["accuracy"].tolist(), epochs)
 
 
 def _about(kind: str, family: str, config: Any, task: Any, train: TrainConfig | None) -> dict[str, Any]:
@@ -139,24 +176,39 @@ def _about(kind: str, family: str, config: Any, task: Any, train: TrainConfig | 
 
 
 def _configs(path: Path, about: Mapping[str, Any], family: str | None) -> tuple[Any, Any, TrainConfig | None]:
-    found = about["family"]
+    found = _field(path, about, "family", str)
     if family is not None and found != family:
         raise CheckpointError(path, f"this is a {found} model; here a {family} model is needed")
     if found not in _FAMILIES:
         raise CheckpointError(path, f"the model family {found!r} is unknown to this version")
     try:
-        config = _FAMILIES[found].from_dict(about["config"])
-        task = DigitsConfig.from_dict(about["task"])
-        return config, task, TrainConfig.from_dict(about["train"]) if about["train"] else None
+        config = _FAMILIES[found].from_dict(_field(path, about, "config", dict))
+        task = DigitsConfig.from_dict(_field(path, about, "task", dict))
+        train = TrainConfig.from_dict(_field(path, about, "train", dict)) if about.get("train") else None
+        return config, task, train
+    except CheckpointError:
+        raise
     except UserError as error:
         raise CheckpointError(path, f"its configuration is not usable: {error}") from None
 
 
-def _checked(path: Path, tensors: Mapping[str, Array], config: Any, prefix: str = "") -> Tree:
+def _field(path: Path, values: Mapping[str, Any], name: str, kind: type) -> Any:
+    """A value of the description, if it is there and of its type; a whole number may stand for a float."""
+    value = values.get(name)
+    fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if not fits or (isinstance(value, int) and value < 0):
+        raise CheckpointError(path, f"its description has no usable {name!r}")
+    return value
+
+
+def _checked(path: Path | str, tensors: Mapping[str, Array], config: Any, prefix: str = "", doing: str = "") -> Tree:
     """The tensors as a tree, in the order of the configuration; every deviation is named at once."""
+    if config.n_blocks > len(tensors):
+        # the list of what is wanted would be as long as the file claims: a billion blocks, perhaps
+        raise CheckpointError(path, f"{doing}{len(tensors)} tensors cannot make a model of {config.n_blocks} blocks")
     wanted = params_map.names(config)
     wrong = [f"{prefix}{name} is missing" for name in wanted if name not in tensors]
-    wrong += [f"{prefix}{name} is unknown" for name in tensors if name not in wanted]
+    wrong += [f"{prefix + name!r} is unknown" for name in tensors if name not in wanted]
     for name, shape in wanted.items():
         if name not in tensors:
             continue
@@ -168,7 +220,8 @@ def _checked(path: Path, tensors: Mapping[str, Array], config: Any, prefix: str 
         elif not np.isfinite(tensor).all():
             wrong.append(f"{prefix}{name} holds NaN or infinity")
     if wrong:
-        raise CheckpointError(path, "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""))
+        more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise CheckpointError(path, f"{doing}{'; '.join(wrong[:5])}{more}")
     return tree.build({name: tensors[name] for name in wanted})
 
 
@@ -182,57 +235,81 @@ def _digest(tensors: Mapping[str, Array], about: str) -> str:
 
 
 def _write(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any]) -> None:
-    # safetensors writes the memory of an array as it lies there: one that is transposed would come back scrambled
-    solid = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    # safetensors writes the memory of an array as it lies there: one that is transposed, or of a machine with the other
+    # byte order, would come back scrambled
+    solid = {n: np.asarray(t, dtype=t.dtype.newbyteorder("<"), order="C") for n, t in tensors.items()}
     text = json.dumps(about, sort_keys=True)
     body = safetensors.numpy.save(solid, {_KEY: json.dumps({"about": text, "sha256": _digest(solid, text)})})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise CheckpointError(path, f"cannot be written: {error.strerror or error}") from None
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:  # Ctrl-C too
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except (OSError, ValueError) as error:  # ValueError: a path without a name, or with a zero byte in it
+        raise CheckpointError(path, f"cannot be written: {_reason(error)}") from None
+    _sync_folder(path.parent)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut. Windows opens no folders and needs none of it."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Make the rename itself last through a power cut, where the system can: Windows and some network disks cannot.
+
+    The new file is whole and in its place by now, so a failure here is not a failure to save.
+    """
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Tensors and description of a file whose checksum holds."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise CheckpointError(path, "is a folder or a device, not a file")
         with safetensors.safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except CheckpointError:
+        raise
     except FileNotFoundError:
         raise CheckpointError(path, "there is no such file") from None
     except OSError as error:
-        raise CheckpointError(path, f"cannot be read: {error.strerror or error}") from None
-    except (safetensors.SafetensorError, TypeError, KeyError, AttributeError, ValueError) as error:
+        raise CheckpointError(path, f"cannot be read: {_reason(error)}") from None
+    except Exception as error:
+        # by the place of the damage, the library raises its own error or TypeError, KeyError, AttributeError, ValueError
         raise CheckpointError(path, f"is damaged, or no safetensors file at all ({error})") from None
     if _KEY not in metadata:
         raise CheckpointError(path, "is a safetensors file, but not a checkpoint of this project")
+    return tensors, _description(path, metadata[_KEY], tensors)
+
+
+def _description(path: Path, envelope: str, tensors: Mapping[str, Array]) -> dict[str, Any]:
     try:
-        envelope = json.loads(metadata[_KEY])
-        text, digest = envelope["about"], envelope["sha256"]
-        if _digest(tensors, text) != digest:
-            raise CheckpointError(path, "is damaged: its data does not match its checksum; use another copy")
+        outer = json.loads(envelope)
+        text, digest = outer["about"], outer["sha256"]
+        intact = _digest(tensors, text) == digest
         about = json.loads(text)
-        if about["version"] != 1:
-            raise CheckpointError(path, f"has format version {about['version']}; this program reads version 1")
-    except (KeyError, TypeError, json.JSONDecodeError):
+        version, kind = about["version"], about["kind"]
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise CheckpointError(path, "is damaged: its description cannot be read; use another copy") from None
-    return tensors, about
+    if not intact:
+        raise CheckpointError(path, "is damaged: its data does not match its checksum; use another copy")
+    if version != 1:
+        raise CheckpointError(path, f"has format version {version!r}; this program reads version 1")
+    if kind not in ("model", "run"):
+        raise CheckpointError(path, f"holds {kind!r}, neither a model nor a run")
+    return about

@@ -12,8 +12,11 @@ from typing import Any, Self
 from common.errors import UserError
 from common.vocabulary import OPERATIONS, TOKENS
 
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+KEEPS = {"sgd": (), "momentum": ("m",), "adam": ("m", "v"), "adamw": ("m", "v")}
+"""What each optimizer keeps from update to update besides its step count, each as large as the parameters."""
+OPTIMIZERS = tuple(KEEPS)
 SCHEDULES = ("constant", "cosine", "linear")
+DTYPES = ("float32", "bfloat16")
 
 
 def _require(holds: bool, message: str) -> None:
@@ -149,7 +152,7 @@ class TrainConfig(_Config):
         _require(self.seed < 2**32, f"seed must be below 2^32, not {self.seed}")
         _one_of(self, "optimizer", OPTIMIZERS)
         _one_of(self, "schedule", SCHEDULES)
-        _one_of(self, "dtype", ("float32", "bfloat16"))
+        _one_of(self, "dtype", DTYPES)
         _number(self, "lr", 0.0, open_low=True)
         _number(self, "eps", 0.0, open_low=True)
         _number(self, "weight_decay", 0.0)

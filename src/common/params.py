@@ -22,21 +22,21 @@ from numpy.typing import DTypeLike
 
 from common import random, tree
 from common.config import ClassifierConfig
-from common.types import Array, Key, Tree
+from common.types import AnyArray, Array, Key, Tree
 
 
 class Linear(TypedDict):
-    w: Array  # in, out
-    b: NotRequired[Array]  # out
+    w: AnyArray  # in, out
+    b: NotRequired[AnyArray]  # out
 
 
 class Embedding(TypedDict):
-    w: Array  # V D
+    w: AnyArray  # V D
 
 
 class LayerNorm(TypedDict):
-    g: Array  # D
-    b: Array  # D
+    g: AnyArray  # D
+    b: AnyArray  # D
 
 
 class Attention(TypedDict):

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from common.types import Tree
 
+
 @dataclass(frozen=True)
 class Call:
     """One call that returned, in the order of returning."""

@@ -4,7 +4,6 @@ A leaf has a name, its path joined by dots: `blocks.0.attn.q.w`. The order of th
 tree was built; the same names in the same order are the rows of every table, checkpoint and flat vector.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -28,11 +27,19 @@ def items(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def leaves(tree: Tree) -> list[Array]:
     """The leaves, in tree order."""
-    if isinstance(tree, dict):
-        return [leaf for child in tree.values() for leaf in leaves(child)]
-    if isinstance(tree, list):
-        return [leaf for child in tree for leaf in leaves(child)]
-    return [tree]
+    if not isinstance(tree, (dict, list)):
+        return [tree]
+    found: list[Array] = []
+    _collect(tree, found)
+    return found
+
+
+def _collect(node: dict | list, found: list[Array]) -> None:
+    for child in node.values() if isinstance(node, dict) else node:
+        if isinstance(child, (dict, list)):
+            _collect(child, found)
+        else:
+            found.append(child)
 
 
 def named(tree: Tree) -> dict[str, Array]:
@@ -85,14 +92,25 @@ def unflatten(flat: Array, like: Tree) -> Tree:
 
     Raises ValueError if `flat` has not as many numbers as `like`.
     """
-    shapes = [(leaf.shape, leaf.size) for leaf in leaves(like)]
-    total = sum(size for _, size in shapes)
+    wanted = leaves(like)
+    total = sum([leaf.size for leaf in wanted])
     if flat.shape != (total,):
         raise ValueError(f"a vector of shape {flat.shape} cannot fill a tree of {total} numbers")
-    starts = itertools.accumulate((size for _, size in shapes), initial=0)
-    views = [flat[start : start + size].reshape(shape) for start, (shape, size) in zip(starts, shapes, strict=False)]
-    remaining = iter(views)
-    return map(lambda _: next(remaining), like)
+    views, start = [], 0
+    for leaf in wanted:
+        stop = start + leaf.size
+        views.append(flat[start:stop].reshape(leaf.shape))
+        start = stop
+    return _refilled(like, iter(views))
+
+
+def _refilled(node: Tree, values: Iterator[Array]) -> Tree:
+    """A tree of the form of `node` with the next value at each leaf."""
+    if isinstance(node, dict):
+        return {key: _refilled(child, values) for key, child in node.items()}
+    if isinstance(node, list):
+        return [_refilled(child, values) for child in node]
+    return next(values)
 
 
 def copy(tree: Tree) -> Tree:

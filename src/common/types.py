@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 """A NumPy array. Its shape is in the name of the variable that holds it: `x_BTD`."""
 
+AnyArray: TypeAlias = Any
+"""An array of either twin: NumPy's or JAX's."""
+
 Key: TypeAlias = NDArray[Any]
 """A random key: two uint32 words, shape (2,). See common/random.py."""
 

@@ -1,29 +1,45 @@
 """The one place that chooses a twin. Both export the same names with the same signatures."""
 
 from types import ModuleType
+from typing import NamedTuple
 
+from common.config import TrainConfig
 from common.errors import UserError
 
+NAMES = ("numpy", "jax")
 
-def train_module(name: str) -> ModuleType:
-    """`numpy_ref.train` or `jax_impl.train`. Raises UserError where JAX is asked for and not installed."""
+
+class Twin(NamedTuple):
+    name: str
+    train: ModuleType
+    optim: ModuleType
+    device: str
+    """What it runs on, in words."""
+
+
+def choose(name: str, device: str | None = None) -> Twin:
+    """`numpy_ref` or `jax_impl`, on a device (`cpu`, `gpu`, `tpu`; None is the backend's own choice).
+
+    Raises UserError where JAX is asked for and not installed, or the device is not there.
+    """
     if name == "numpy":
+        if device not in (None, "cpu"):
+            raise UserError(f"NumPy runs on the CPU: add --backend jax for --device {device}")
+        import numpy_ref.optim
         import numpy_ref.train
 
-        return numpy_ref.train
+        return Twin(name, numpy_ref.train, numpy_ref.optim, "CPU")
     try:
+        import jax_impl.optim
         import jax_impl.train
+        from jax_impl.device import setup
     except ModuleNotFoundError as error:
         raise UserError(f"--backend jax needs the package {error.name}; --backend numpy works without it") from None
-    return jax_impl.train
+    setup.use(device)
+    return Twin(name, jax_impl.train, jax_impl.optim, setup.describe())
 
 
-def optim_module(name: str) -> ModuleType:
-    """`numpy_ref.optim` or `jax_impl.optim`."""
-    if name == "numpy":
-        import numpy_ref.optim
-
-        return numpy_ref.optim
-    import jax_impl.optim
-
-    return jax_impl.optim
+def check(twin: Twin, train: TrainConfig) -> None:
+    """Raises UserError for settings that only the other backend has."""
+    if twin.name == "numpy" and train.dtype != "float32":
+        raise UserError(f"NumPy has no {train.dtype}: add --backend jax, or leave out --dtype")

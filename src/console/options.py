@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.config import OPTIMIZERS, SCHEDULES, SIZES, ClassifierConfig, DigitsConfig, TrainConfig
+from common.config import DTYPES, OPTIMIZERS, SCHEDULES, SIZES, ClassifierConfig, DigitsConfig, TrainConfig
 from common.errors import UserError
 from common.vocabulary import OPERATIONS
+from console import backend
 
 _KEPT_BY_A_RUN = {
     "size": "--size",
@@ -27,6 +28,8 @@ _KEPT_BY_A_RUN = {
     "num_args": "--num-args",
     "max_value": "--max-value",
     "ops": "--ops",
+    "dtype": "--dtype",
+    "seeds": "--seeds",
 }
 
 
@@ -43,7 +46,10 @@ class Options:
     overwrite: bool
     resume: Path | None
     backend: str
+    device: str | None
     save_every: int
+    seeds: int | None
+    """How many runs of a population; None is a single run."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,7 +77,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--overwrite", action="store_true", help="write into --out even if it holds a run")
     p.add_argument("--resume", type=Path, help="go on with the run in this folder or file; it keeps its settings")
     p.add_argument("--save-every", type=int, default=500, help="updates between saves within an epoch (default: 500)")
-    p.add_argument("--backend", choices=["numpy", "jax"], default="numpy", help="(default: numpy)")
+    p.add_argument("--backend", choices=backend.NAMES, default="numpy", help="(default: numpy)")
+    p.add_argument("--device", choices=["cpu", "gpu", "tpu"], help="for --backend jax (default: the best there is)")
+    p.add_argument("--dtype", choices=DTYPES, help="what the passes compute in (default: float32)")
+    p.add_argument("--seeds", type=int, metavar="N", help="train from N seeds, from --seed on; show the distribution")
     return p
 
 
@@ -80,12 +89,16 @@ def read(argv: Sequence[str] | None) -> Options:
     given = parser().parse_args(argv)
     if given.save_every < 1:
         raise UserError(f"--save-every must be at least 1, not {given.save_every}")
+    if given.seeds is not None and not 1 <= given.seeds <= 10_000:
+        raise UserError(f"--seeds is a number of runs from 1 to 10000, not {given.seeds}")
     shared = {
         "interactive": not given.no_interactive,
         "out": given.out,
         "overwrite": given.overwrite,
         "resume": given.resume,
         "backend": given.backend,
+        "device": given.device,
+        "seeds": given.seeds,
         "save_every": given.save_every,
     }
     if given.resume is not None:
@@ -100,7 +113,7 @@ def read(argv: Sequence[str] | None) -> Options:
 
 
 def _train(given: argparse.Namespace, size: str) -> TrainConfig:
-    names = ("epochs", "examples", "batch_size", "lr", "seed", "optimizer", "schedule", "warmup", "clip_norm")
+    names = ("epochs", "examples", "batch_size", "lr", "seed", "optimizer", "schedule", "warmup", "clip_norm", "dtype")
     chosen = SIZES[size] | {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     optimizer = chosen.get("optimizer", "adamw")
     # classic decay of 1.0 would drown the gradient: only the decoupled kind has that default

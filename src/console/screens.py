@@ -149,6 +149,7 @@ def setup(train: TrainConfig, backend: str, ascii_only: bool) -> RenderableType:
     ]
     rows = {
         "backend": backend,
+        "passes in": train.dtype,
         "optimizer": train.optimizer,
         "learning rate": f"{train.lr:g}, {train.warmup} updates of warm-up, then {train.schedule}",
         "": draw.curve(rates, 32, ascii_only),
@@ -177,9 +178,10 @@ def epoch_line(record: dict, epochs: int, is_best: bool) -> str:
 def trained(history: History, best: Best, ascii_only: bool) -> RenderableType:
     """What training did, in three lines and a warning if it overfits."""
     warning = evaluation.overfitting(history)
+    right = history.accuracy
     return _paragraphs(
         f"loss      {history.loss[0]:.3f} {draw.curve(history.loss, 40, ascii_only)} {history.loss[-1]:.4f}",
-        f"accuracy  {history.accuracy[0]:.3f} {draw.curve(history.accuracy, 40, ascii_only)} {history.accuracy[-1]:.4f}",
+        f"accuracy  {right[0]:.3f} {draw.curve(right, 40, ascii_only)} {right[-1]:.4f}",
         f"best epoch {best.epoch} (update {best.step:,}): {percent(best.accuracy)} on validation",
         *([f"warning: {warning}"] if warning else []),
     )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.rule import Rule
 from rich.text import Text
 
-from common import checkpoint
+from common import checkpoint, evaluation, tree
 from common.checkpoint import Model, Run
 from common.config import ClassifierConfig, TrainConfig
 from common.data import batching, digits
 from common.data.digits import Digits, Expression
 from common.errors import UserError
+from common.evaluation import Evaluation
 from common.run import Best, TrainState
 from common.types import Array
-from common.vocabulary import words
-from console import attention, backend, draw, options, screens
+from common.vocabulary import DIGIT_IDS, decode, words
+from console import attention, backend, draw, options, population, screens
+from console.backend import Twin
 
 EXAMPLE = (5, 3, 9, 1, 7, 2, 8, 0, 6, 4)
 SCREENS = 10
@@ -61,9 +63,7 @@ class Session:
     """One call of the program."""
 
     console: Console
-    backend: str
-    twin: ModuleType
-    optim: ModuleType
+    twin: Twin
     model: ClassifierConfig
     train: TrainConfig
     data: Digits
@@ -103,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         asked = options.read(argv)
         if asked.interactive and not draw.interactive():
             raise UserError("there is no terminal to pause on: add --no-interactive for the plain run")
+        if asked.seeds is not None:
+            return _population(asked, console)
         session = _prepare(asked, console)
         return _run(session)
     except UserError as error:
@@ -116,34 +118,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _population(asked: options.Options, console: Console) -> int:
+    assert asked.model is not None and asked.task is not None and asked.train is not None
+    twin, first = backend.choose(asked.backend, asked.device), asked.train.seed
+    backend.check(twin, asked.train)
+    assert asked.seeds is not None
+    out = _folder(asked, asked.train, f"digits-{asked.size}-{asked.seeds}-seeds")
+    population.run(console, twin, range(first, first + asked.seeds), asked.task, asked.model, asked.train, out)
+    return 0
+
+
 def _prepare(asked: options.Options, console: Console) -> Session:
-    twin, optim = backend.train_module(asked.backend), backend.optim_module(asked.backend)
+    twin = backend.choose(asked.backend, asked.device)
     if asked.resume is not None:
         path = asked.resume / "last.safetensors" if asked.resume.is_dir() else asked.resume
         run = checkpoint.load_run(path, family="classifier")
         model, task, train, folder = run.config, run.task, run.train, path.parent
         kept = run.state
-        state = TrainState(kept.params, optim.restore(kept.opt), kept.step, kept.history, kept.best)
+        state = TrainState(kept.params, twin.optim.restore(kept.opt), kept.step, kept.history, kept.best)
     else:
         assert asked.model is not None and asked.task is not None and asked.train is not None
         model, task, train = asked.model, asked.task, asked.train
-        folder = _folder(asked, train)
-        state = twin.init(model, train)
+        folder = _folder(asked, train, f"digits-{asked.size}-seed{train.seed}")
+        state = twin.train.init(model, train)
+    backend.check(twin, train)
     data = digits.load(task, seed=train.seed, examples=train.examples)
-    return Session(
-        console, asked.backend, twin, optim, model, train, data, folder, asked.interactive, asked.save_every, state
-    )
+    return Session(console, twin, model, train, data, folder, asked.interactive, asked.save_every, state)
 
 
-def _folder(asked: options.Options, train: TrainConfig) -> Path:
+def _folder(asked: options.Options, train: TrainConfig, name: str) -> Path:
     """`--out`, which must not hold a run yet; or the first free name in runs/."""
     if asked.out is not None:
-        if (asked.out / "last.safetensors").exists() and not asked.overwrite:
+        if any((asked.out / name).exists() for name in ("last.safetensors", "population.json")) and not asked.overwrite:
             raise UserError(
                 f"{asked.out} already holds a run: add --overwrite to lose it, or --resume {asked.out} instead of --out"
             )
         return asked.out
-    name = f"digits-{asked.size}-seed{train.seed}"
     folder, number = Path("runs") / name, 1
     while folder.exists():
         number += 1
@@ -164,7 +174,7 @@ def _run(session: Session) -> int:
     stopped = _train(session)
     if stopped:
         _say(session, f"\nStopped after update {session.state.step:,} of {session.train.steps:,}; nothing is lost.")
-        _say(session, f"Go on with: python train_step_by_step.py --resume {session.folder}{_flags(session)}")
+        _say(session, f"Go on with: {_python()} train_step_by_step.py --resume {session.folder}{_flags(session)}")
         return 128 + stopped
     _judge(session)
     return 0
@@ -172,8 +182,14 @@ def _run(session: Session) -> int:
 
 def _flags(session: Session) -> str:
     return ("" if session.interactive else " --no-interactive") + (
-        "" if session.backend == "numpy" else f" --backend {session.backend}"
+        "" if session.twin.name == "numpy" else f" --backend {session.twin.name}"
     )
+
+
+def _python() -> str:
+    """The interpreter as the user would type it from here."""
+    here = Path.cwd()
+    return str(Path(sys.executable).relative_to(here)) if Path(sys.executable).is_relative_to(here) else "python"
 
 
 def _say(session: Session, text: str) -> None:
@@ -206,18 +222,24 @@ def _introduce(session: Session) -> None:
     _screen(session, "The model", lambda: screens.architecture(session.state.params, session.model))
     p_V = _ask(session, [example], session.state.params)[0]
     _screen(session, "An answer before training", lambda: screens.before(example.text, example.target, p_V, plain))
-    _screen(session, "How it is trained", lambda: screens.setup(session.train, session.backend, plain))
+    _screen(
+        session,
+        "How it is trained",
+        lambda: screens.setup(session.train, f"{session.twin.name} on {session.twin.device}", plain),
+    )
 
 
 def _summarize(session: Session) -> None:
     """The plain run's account of what it uses."""
     session.console.print(screens.split(session.data))
-    session.console.print(screens.setup(session.train, session.backend, session.ascii_only))
+    session.console.print(
+        screens.setup(session.train, f"{session.twin.name} on {session.twin.device}", session.ascii_only)
+    )
 
 
 def _ask(session: Session, expressions: list[Expression], params: Any) -> Array:
     asked = digits.to_examples(expressions, session.data.task)
-    return np.asarray(session.twin.predict(params, asked.tokens, asked.mask, model=session.model))
+    return np.asarray(session.twin.train.predict(params, asked.tokens, asked.mask, model=session.model))
 
 
 def _train(session: Session) -> int:
@@ -230,10 +252,11 @@ def _train(session: Session) -> int:
         _say(session, f"Saving to {session.folder}. Ctrl-C stops and saves.\n")
     _save(session)
     with Stop() as stop, _progress(session) as progress:
-        task = progress.add_task("", total=session.train.steps, completed=session.state.step, loss="", rate="")
+        waiting = "compiling, first time only" if session.twin.name == "jax" else ""
+        task = progress.add_task("", total=session.train.steps, completed=session.state.step, loss=waiting, rate="")
         saved = session.state.step
-        every = 1 if session.backend == "numpy" else 50
-        for state in session.twin.fit(
+        every = 1 if session.twin.name == "numpy" else 50
+        for state in session.twin.train.fit(
             session.state, session.data, model=session.model, train=session.train, every=every
         ):
             epoch_ended = state.step % session.train.steps_per_epoch == 0
@@ -288,8 +311,6 @@ def _end_of_epoch(session: Session, progress: Progress) -> None:
 
 
 def _numpy(params: Any) -> Any:
-    from common import tree
-
     return tree.map(np.asarray, params)
 
 
@@ -303,7 +324,7 @@ def _save(session: Session) -> None:
     best = state.best
     if best is not None:
         best = Best(_numpy(best.params), best.epoch, best.step, best.accuracy, best.loss)
-    opt = _numpy_state(session.optim.export(state.opt, state.params))
+    opt = _numpy_state(session.twin.optim.export(state.opt, state.params))
     written = TrainState(_numpy(state.params), opt, state.step, state.history, best)
     checkpoint.save_run(session.last, Run("classifier", session.model, session.data.task, session.train, written))
 
@@ -319,7 +340,7 @@ def _judge(session: Session) -> None:
     session.screen_number = 7
     session.console.print(screens.trained(state.history, best, plain))
     test = session.data.test
-    found = session.twin.evaluate(best.params, test, model=session.model)
+    found = session.twin.train.evaluate(best.params, test, model=session.model)
     session.console.print()
     try:
         _screen(session, "On expressions never trained on", lambda: screens.tested(found, test.targets, plain))
@@ -331,16 +352,14 @@ def _judge(session: Session) -> None:
     session.console.print()
     _say(session, f"Model: {session.best}    run: {session.last}")
     _say(session, f"Plots: {', '.join(file.name for file in files)}")
-    _say(session, f"Ask it: python test_model_manually.py --checkpoint {session.best}")
+    _say(session, f"Ask it: {_python()} test_model_manually.py --checkpoint {session.best}")
 
 
 def _closing_screens(session: Session, best: Best) -> None:
     test, example = session.data.test, session.example
     asked = test.take(slice(0, 200)).take(slice(None, None, max(1, min(200, len(test.targets)) // 8)))
-    from common.vocabulary import decode
-
     texts = [decode(row) for row in asked.tokens.tolist()]
-    p_NV = np.asarray(session.twin.predict(best.params, asked.tokens, asked.mask, model=session.model))
+    p_NV = np.asarray(session.twin.train.predict(best.params, asked.tokens, asked.mask, model=session.model))
     _screen(session, "Single answers", lambda: screens.samples(texts, asked.targets.tolist(), p_NV))
     length = len(example.tokens)
     shown = digits.to_examples([example], session.data.task)
@@ -350,5 +369,34 @@ def _closing_screens(session: Session, best: Best) -> None:
     _screen(session, "Attention", lambda: screens.attention(example.text, labels, cut, session.ascii_only))
 
 
-def _plots(session: Session, best: Best, found: Any) -> list[Path]:
-    return []
+def _plots(session: Session, best: Best, found: Evaluation) -> list[Path]:
+    """Every picture of the run, from its own numbers, into its folder."""
+    from common import plots
+
+    _say(session, "Drawing ...")
+    state, folder, params = session.state, session.folder, _numpy(best.params)
+    tokens = words(digits.to_examples([session.example], session.data.task).tokens[0].tolist())
+    similar = evaluation.embedding_similarity(params)
+    places = evaluation.principal_components(params["emb"]["w"][list(DIGIT_IDS)])
+    drawn = [
+        plots.training_curves(state.history, folder / "training.svg", best_epoch=best.epoch),
+        plots.accuracy_by_operation(state.history.epochs, folder / "accuracy_by_operation.svg"),
+        plots.confusion(evaluation.confusion(found.predictions, session.data.test.targets), folder / "confusion.svg"),
+        plots.embedding_pca(places, similar.number_line, folder / "embedding_pca.svg"),
+        plots.similarity_matrix(similar, folder / "embedding_similarity.svg"),
+        plots.gradient_norms(_gradient_norms(session), folder / "gradient_norms.svg"),
+    ]
+    if session.maps:
+        last = [(step, blocks[-1]) for step, blocks in session.maps]
+        drawn += [
+            plots.attention_heads(session.maps[-1][1], tokens, folder / "attention.svg"),
+            plots.attention_over_training(last, tokens, folder / "attention_over_training.svg"),
+        ]
+    return drawn
+
+
+def _gradient_norms(session: Session) -> dict[str, float]:
+    """The length of each tensor's gradient at the end of the run, on the batch of its last update."""
+    batch = batching.batch(session.data.train, session.train, session.train.steps - 1)
+    _, grads, _ = session.twin.train.loss_and_grads(session.state.params, batch, model=session.model)
+    return {name: float(np.linalg.norm(np.asarray(leaf))) for name, leaf in tree.items(grads)}

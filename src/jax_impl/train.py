@@ -21,13 +21,13 @@ from numpy.typing import DTypeLike
 
 from common import evaluation, params, random, tree
 from common.config import ClassifierConfig, DigitsConfig, TrainConfig
-from common.data.batching import Examples
 from common.data import digits
+from common.data.batching import Examples
 from common.data.digits import Digits
 from common.errors import UserError
 from common.evaluation import Evaluation, Member
 from common.run import Best, History, TrainState
-from common.types import Array, Tree
+from common.types import AnyArray, Tree
 from jax_impl import optim
 from jax_impl.device import loop, precision, setup
 from jax_impl.models import classifier
@@ -65,7 +65,7 @@ def train_step(
 
 
 @partial(jax.jit, static_argnames=("model", "train"), donate_argnums=0)
-def _updates(carry: Any, examples: Examples, order: Array, lrs: Array, n: int, *, model, train):
+def _updates(carry: Any, examples: Examples, order: AnyArray, lrs: AnyArray, n: int, *, model, train):
     """`n` updates: the state after them, a copy of it for the host, and the figures of each update."""
     step = partial(train_step, model=model, train=train)
     carry, figures = loop.updates(step, carry, examples, order, lrs, n)
@@ -150,7 +150,7 @@ def evaluate(params: Tree, examples: Examples, *, model: ClassifierConfig, batch
 
 
 @partial(jax.jit, static_argnames="model")
-def predict(params: Tree, tokens_BT: Array, mask_BT: Array, *, model: ClassifierConfig) -> jax.Array:
+def predict(params: Tree, tokens_BT: AnyArray, mask_BT: AnyArray, *, model: ClassifierConfig) -> jax.Array:
     """The probability of every token as the answer, shape (B, V), for padded token ids and their mask, both (B, T)."""
     logits_BC = classifier.forward(params, tokens_BT=tokens_BT, mask_BT=mask_BT, config=model)
     return softmax.forward(logits_BC)

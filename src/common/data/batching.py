@@ -12,21 +12,21 @@ import numpy as np
 from common import random
 from common.config import TrainConfig
 from common.errors import UserError
-from common.types import Array
+from common.types import AnyArray, Array
 from common.vocabulary import PAD
 
 
 class Examples(NamedTuple):
     """N examples, or a batch of B of them."""
 
-    tokens: Array
+    tokens: AnyArray
     """Token ids, int64, shape (N, T)."""
-    mask: Array
+    mask: AnyArray
     """True where a token is real, False where it is padding, bool, shape (N, T)."""
-    targets: Array
+    targets: AnyArray
     """The token id of the answer, int64, shape (N,)."""
 
-    def take(self, rows: Array | slice) -> "Examples":
+    def take(self, rows: AnyArray | slice) -> "Examples":
         return Examples(self.tokens[rows], self.mask[rows], self.targets[rows])
 
 

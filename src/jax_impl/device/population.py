@@ -12,6 +12,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import DTypeLike
 
 from common import evaluation
 from common.config import ClassifierConfig, DigitsConfig, TrainConfig
@@ -43,7 +44,7 @@ def fit_together(
     model: ClassifierConfig,
     train: TrainConfig,
     every: int = 50,
-    dtype: object = np.float32,
+    dtype: DTypeLike = np.float32,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Member]:
     """Train one model for each seed, all at once; yields them at the end. `progress(updates done, of how many)`."""

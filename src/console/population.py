@@ -1,0 +1,101 @@
+"""`--seeds N`: the same training from N seeds, and the distribution of what comes out. One run is an anecdote."""
+
+import json
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.evaluation import Member
+from console import draw, screens
+from console.backend import Twin
+
+
+def run(
+    console: Console,
+    twin: Twin,
+    seeds: Sequence[int],
+    task: DigitsConfig,
+    model: ClassifierConfig,
+    train: TrainConfig,
+    out: Path,
+) -> None:
+    """Train one model for each seed, show the distribution, and write every figure to `out`/population.json."""
+    console.print(Text(f"{len(seeds)} runs of {train.steps:,} updates, seeds {seeds[0]} to {seeds[-1]}, one split."))
+    members: list[Member] = []
+    with _progress(console) as progress:
+        bar = progress.add_task("compiling, first time only" if twin.name == "jax" else "training", total=None)
+
+        def heard(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total, description="training")
+
+        for member in twin.train.population(seeds, task, model=model, train=train, progress=heard):
+            members.append(member)
+            if not console.is_terminal:
+                console.print(Text(f"seed {member.seed}: {screens.percent(member.test.accuracy)}"))
+    console.print(summary(members, draw.is_ascii(console)))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "population.json").write_text(json.dumps(_record(members, twin, task, train), indent=1) + "\n")
+    console.print(Text(f"\nEvery figure: {out / 'population.json'}"), soft_wrap=True)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn())
+    return Progress(
+        *columns, TimeRemainingColumn(compact=True), console=console, transient=True, disable=not sys.stdout.isatty()
+    )
+
+
+def summary(members: Sequence[Member], ascii_only: bool) -> RenderableType:
+    """The distribution of test accuracy: a histogram of its values, its middle and ends, and the hardest operation."""
+    shares = sorted(member.test.accuracy for member in members)
+    perfect = sum(share == 1 for share in shares)
+    lines = ["", "Right answers on expressions never trained on, over the seeds:", ""]
+    lines += histogram(shares, ascii_only)
+    lines += [
+        "",
+        f"median {screens.percent(statistics.median(shares))}, lowest {screens.percent(shares[0])}, "
+        f"highest {screens.percent(shares[-1])}; {perfect} of {len(shares)} runs answer all of them",
+    ]
+    ops = members[0].test.by_op
+    means = {op: statistics.fmean(m.test.by_op[op] for m in members) for op in ops}
+    hardest = min(means, key=lambda op: means[op])
+    if means[hardest] < 1:
+        lines.append(f"hardest operation: {hardest}, {screens.percent(means[hardest])} on average")
+    return Group(*(Text(line) for line in lines))
+
+
+def histogram(shares: Sequence[float], ascii_only: bool, bins: int = 10, width: int = 30) -> list[str]:
+    """Rows `from - to  count  bar`, over the range that occurs; 100 % has a row of its own."""
+    below = [share for share in shares if share < 1]
+    rows: list[tuple[str, int]] = []
+    if below:
+        low, high = min(below), max(below)
+        step = (high - low) / bins or 1.0
+        counts = Counter(min(bins - 1, int((share - low) / step)) for share in below)
+        used = range(bins) if high > low else range(1)
+        for i in used:
+            start, end = 100 * (low + i * step), 100 * (low + (i + 1) * step) if high > low else 100 * high
+            rows.append((f"{start:6.2f} - {end:6.2f} %", counts[i]))
+    rows.append(("         100.00 %", len(shares) - len(below)))
+    top = max(count for _, count in rows)
+    return [f"{label}  {count:>4}  {draw.bar(count / top, width, ascii_only)}".rstrip() for label, count in rows]
+
+
+def _record(members: Sequence[Member], twin: Twin, task: DigitsConfig, train: TrainConfig) -> dict:
+    return {
+        "backend": twin.name,
+        "task": task.to_dict(),
+        "train": {name: value for name, value in train.to_dict().items() if name != "seed"},
+        "members": [
+            {"seed": m.seed, "best_epoch": m.best_epoch, "loss": m.test.loss, "accuracy": m.test.accuracy}
+            | {"by_op": m.test.by_op}
+            for m in members
+        ],
+    }
