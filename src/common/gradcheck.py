@@ -11,6 +11,7 @@ An error is relative to the largest entry of the tensor's gradient, floored at 1
 tensor whose gradient is zero up to rounding is not asked for digits it cannot have.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -63,10 +64,8 @@ def check(
     Every entry of every tensor is tried; with `entries`, that many of each tensor, drawn with `key`. `at` and `grads`
     are float64 trees of one form; raises ValueError if they are not.
     """
-    wanted, found = tree.named(at), tree.named(grads)
-    if {n: x.shape for n, x in wanted.items()} != {n: g.shape for n, g in found.items()}:
-        raise ValueError("the gradient tree has other names or shapes than the parameters")
-    if any(x.dtype != np.float64 for x in wanted.values()):
+    wanted, found = _matched(at, grads)
+    if any(x.dtype != np.float64 for x in (*wanted.values(), *found.values())):
         raise ValueError("derivatives are checked in float64: use tree.cast(params, np.float64) first")
     top = max((float(np.max(np.abs(g), initial=0.0)) for g in found.values()), default=0.0)
     options = {} if h is None else {"h": h}
@@ -76,8 +75,21 @@ def check(
         scale = max(float(np.max(np.abs(found[name]))), FLOOR * top) or 1.0
         numeric = [method(fn, at, _one_hot(at, name, place), **options) for place in places]
         exact = [float(found[name].flat[place]) for place in places]
-        out.append(Row(name, float(np.max(np.abs(np.subtract(numeric, exact)))) / scale, len(places)))
+        error = _number(float(np.max(np.abs(np.subtract(numeric, exact)))) / scale)
+        out.append(Row(name, error, len(places)))
     return out
+
+
+def _matched(at: Tree, grads: Tree) -> tuple[dict[str, Array], dict[str, Array]]:
+    wanted, found = tree.named(at), tree.named(grads)
+    if {n: np.shape(x) for n, x in wanted.items()} != {n: np.shape(g) for n, g in found.items()}:
+        raise ValueError("the two trees have not the same names and shapes")
+    return wanted, found
+
+
+def _number(error: float) -> float:
+    """Infinity for NaN: `max` and `<=` would let a gradient that is not a number pass."""
+    return math.inf if math.isnan(error) else error
 
 
 def _places(x: Array, entries: int | None, key: Key) -> list[int]:
@@ -93,11 +105,16 @@ def _one_hot(at: Tree, name: str, place: int) -> Tree:
 
 
 def difference(found: Tree, wanted: Tree) -> dict[str, float]:
-    """The largest difference of each tensor, relative to its largest entry, floored at 1e-3 of the largest of all."""
-    a, b = tree.named(found), tree.named(wanted)
+    """The largest difference of each tensor, relative to its largest entry, floored at 1e-3 of the largest of all.
+
+    Raises ValueError if the trees have not the same names and shapes.
+    """
+    b, a = _matched(wanted, found)
     top = max(float(np.max(np.abs(x), initial=0.0)) for x in b.values())
     return {
-        name: float(np.max(np.abs(np.asarray(a[name]) - b[name]), initial=0.0))
-        / (max(float(np.max(np.abs(b[name]), initial=0.0)), FLOOR * top) or 1.0)
+        name: _number(
+            float(np.max(np.abs(np.asarray(a[name]) - b[name]), initial=0.0))
+            / (max(float(np.max(np.abs(b[name]), initial=0.0)), FLOOR * top) or 1.0)
+        )
         for name in b
     }
