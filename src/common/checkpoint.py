@@ -215,7 +215,7 @@ def _checked(path: Path | str, tensors: Mapping[str, Array], config: Any, prefix
         tensor = tensors[name]
         if tensor.shape != shape:
             wrong.append(f"{prefix}{name} has shape {tensor.shape}, not {shape}")
-        elif tensor.dtype not in (np.float32, np.float64):
+        elif tensor.dtype.name not in ("float32", "float64"):
             wrong.append(f"{prefix}{name} is {tensor.dtype}, not float32 or float64")
         elif not np.isfinite(tensor).all():
             wrong.append(f"{prefix}{name} holds NaN or infinity")
@@ -280,6 +280,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise CheckpointError(path, "is a folder or a device, not a file")
+        open(path, "rb").close()  # safetensors would call a file that may not be read missing
         with safetensors.safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
@@ -290,7 +291,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except OSError as error:
         raise CheckpointError(path, f"cannot be read: {_reason(error)}") from None
     except Exception as error:
-        # by the place of the damage, the library raises its own error or TypeError, KeyError, AttributeError, ValueError
+        # by the place of the damage: the library's own error, TypeError, KeyError, AttributeError or ValueError
         raise CheckpointError(path, f"is damaged, or no safetensors file at all ({error})") from None
     if _KEY not in metadata:
         raise CheckpointError(path, "is a safetensors file, but not a checkpoint of this project")
