@@ -91,6 +91,19 @@ def gradient_norms(norms: Mapping[str, float], path: Path | str) -> Path:
     return _save(_gradient_norms(norms), path)
 
 
+def twin_differences(steps: Sequence[int], tensors: Mapping[str, Sequence[float]], path: Path | str) -> Path:
+    """How far apart NumPy and JAX are after each of `steps` updates, a line for each tensor, on a logarithmic axis.
+
+    Differences are relative to a tensor's largest entry; an exact zero is left out of its line.
+    """
+    return _save(_twin_differences(steps, tensors), path)
+
+
+def parting(steps: Mapping[str, Sequence[int]], worst: Mapping[str, Sequence[float]], path: Path | str) -> Path:
+    """The largest difference of the twins over the updates, a line for each setting, on a logarithmic axis."""
+    return _save(_parting(steps, worst), path)
+
+
 def _styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Run under our settings and none of the user's, and leave matplotlib's global settings as they were."""
 
@@ -398,6 +411,40 @@ def _gradient_norms(norms: Mapping[str, float]) -> "Figure":
         smallest = int(np.argmin(np.where(positive, values, np.inf)))
         title += f", {values[largest] / values[smallest]:,.0f} times the smallest, {names[smallest]}"
     figure.suptitle(title, fontsize=9)
+    return figure
+
+
+@_styled
+def _twin_differences(steps: Sequence[int], tensors: Mapping[str, Sequence[float]]) -> "Figure":
+    figure = _figure(6.4, 3.6)
+    axes = figure.add_subplot()
+    groups = {"parameters": BLUE, "first moment m": ORANGE, "second moment v": GREEN}
+    prefixes = dict(zip(groups, ("", "m.", "v."), strict=True))
+    for group, colour in groups.items():
+        label: str | None = group
+        for name, values in tensors.items():
+            found = name[:2] if name.startswith(("m.", "v.")) else ""
+            if found == prefixes[group]:
+                axes.plot(steps, [v or np.nan for v in values], color=colour, lw=0.7, alpha=0.7, label=label)
+                label = None
+    end = max(values[-1] for values in tensors.values())
+    axes.set(yscale="log", xlabel="updates", ylabel="relative difference")
+    axes.set_title(f"After {steps[-1]:,} updates no tensor of the twins differs by more than {end:.1e}", loc="left")
+    axes.legend(loc="best")
+    return figure
+
+
+@_styled
+def _parting(steps: Mapping[str, Sequence[int]], worst: Mapping[str, Sequence[float]]) -> "Figure":
+    figure = _figure(6.4, 4.2)
+    axes = figure.add_subplot()
+    for number, (name, values) in enumerate(worst.items()):
+        colour, _, line = LINES[number % len(LINES)]
+        width = 0.8 + 0.6 * (number // len(LINES))
+        axes.plot(steps[name], [v or np.nan for v in values], color=colour, ls=line, lw=width, label=name)
+    axes.set(yscale="log", xlabel="updates", ylabel="largest relative difference of any tensor")
+    axes.set_title("The same mathematics, rounded differently, parts exponentially", loc="left")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
