@@ -49,6 +49,8 @@ PICTURES = {
     "attention_over_training": lambda path: plots.attention_over_training([(0, W_HTS), (9, W_HTS)], TOKENS, path),
     "embedding_pca": lambda path: plots.embedding_pca(RNG.normal(size=(10, 2)), 0.5, path),
     "similarity_matrix": lambda path: plots.similarity_matrix(similarity(), path),
+    "twin_differences": lambda path: plots.twin_differences([1, 2], {"w": [0.0, 1e-15], "m.w": [1e-16, 1e-9]}, path),
+    "parting": lambda path: plots.parting({"sgd": [1, 2]}, {"sgd": [1e-16, 1e-9]}, path),
     "gradient_norms": lambda path: plots.gradient_norms({"emb.w": 2.0, "head.b": 0.01}, path),
 }
 

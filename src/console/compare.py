@@ -51,11 +51,8 @@ def walk(
             for t in (mine, twin)
         )
         for a, b in zip(*runs, strict=True):
-            yield Apart(
-                a.step,
-                abs(a.history.loss[-1] - b.history.loss[-1]),
-                gradcheck.difference(_arrays(twin, b), _arrays(mine, a)),
-            )
+            tensors = gradcheck.difference(_arrays(twin, b), _arrays(mine, a))
+            yield Apart(a.step, abs(a.history.loss[-1] - b.history.loss[-1]), tensors)
 
 
 def _arrays(twin: backend.Twin, state: Any) -> dict[str, Any]:
