@@ -166,6 +166,12 @@ def test_the_bytes_are_a_function_of_the_content(tmp_path):
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_the_order_of_notes_is_no_matter(tmp_path):
+    for name, notes in (("a", {"x": 1, "y": 2}), ("b", {"y": 2, "x": 1})):
+        checkpoint.save_model(tmp_path / name, replace(model(), notes=notes))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 # Damage
 
 
@@ -206,6 +212,23 @@ def test_random_bytes_in_the_header_never_raise_anything_else(good):
             damaged[byte] = rng.integers(256)
         good.write_bytes(damaged)
         refused(good)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t | {"head.w": t["head.w"].view(np.int32)},
+        lambda t: t | {"blocks.0.attn.q.w": t["blocks.0.attn.k.w"], "blocks.0.attn.k.w": t["blocks.0.attn.q.w"]},
+        lambda t: t | {"blocks.0.ffn.up.w": t["blocks.0.ffn.up.w"].reshape(12, 8)},
+        lambda t: {f"{name}x" if name == "head.w" else name: tensor for name, tensor in t.items()},
+    ],
+    ids=["dtype", "order", "shape", "name"],
+)
+def test_the_checksum_covers_names_shapes_and_dtypes(change, good):
+    with safetensors.safe_open(good, "np") as file:
+        metadata = file.metadata()
+    safetensors.numpy.save_file(change(opened(good)[0]), good, metadata)
+    assert "does not match its checksum" in refused(good)
 
 
 def lengthened(header: bytes) -> bytes:
