@@ -16,6 +16,7 @@ from common.run import History
 RNG = np.random.default_rng(0)
 TOKENS = ["Max", "(", "5", "3", ")", "[PAD]", "[PAD]"]
 W_HTS = RNG.dirichlet(np.ones(7), size=(2, 7))
+TWINS = {"emb.w": [1e-16, 2e-15], "m.emb.w": [0.0, 1e-15], "v.emb.w": [1e-17, 1e-16]}
 OPS = ("First", "Second", "Last", "Max", "Min")
 
 
@@ -263,6 +264,22 @@ def test_gradient_norms_show_every_tensor_and_say_zero():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["emb.w", "q.b", "head.w"]
     assert [(t.get_text(), t.get_position()[1]) for t in axes.texts] == [("0", 1)]
     assert title(figure) == "Largest gradient: emb.w (2), 100 times the smallest, head.w"
+
+
+def test_twin_differences_show_each_tensor_and_leave_exact_zeros_out():
+    figure = plots._twin_differences([1, 2], TWINS)
+    drawn = [line.get_xydata().tolist() for line in figure.axes[0].lines]
+    np.testing.assert_array_equal(
+        drawn, [[[1, y], [2, z]] for y, z in ((1e-16, 2e-15), (np.nan, 1e-15), (1e-17, 1e-16))]
+    )
+    assert "by more than 2.0e-15" in figure.axes[0].get_title(loc="left")
+
+
+def test_parting_shows_each_setting():
+    figure = plots._parting({"a": [1, 2], "b": [1, 3]}, {"a": [1e-16, 1e-15], "b": [1e-14, 1e-9]})
+    drawn = lines(figure.axes[0])
+    np.testing.assert_array_equal(drawn["a"], [[1, 2], [1e-16, 1e-15]])
+    np.testing.assert_array_equal(drawn["b"], [[1, 3], [1e-14, 1e-9]])
 
 
 def test_what_is_not_all_is_not_called_100_percent():
