@@ -15,7 +15,7 @@ DIGIT_IDS = tuple(ID[str(digit)] for digit in range(10))
 def encode(text: str) -> list[int]:
     """Token ids of a canonical text, its tokens apart by blanks: `"Max ( 5 3 9 )"` -> `[15, 17, 7, 5, 11, 18]`.
 
-    Raises KeyError at a word that is no token. People's input goes through common/data/digits.py `parse`, which is
+    Raises KeyError at a word that is no token. People's input goes through common/data/parsing.py, which is
     lenient and explains.
     """
     return [ID[word] for word in text.split()]
