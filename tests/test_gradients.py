@@ -58,6 +58,14 @@ def test_every_file_has_a_case():
     assert {case.module for case in CASES} == modules()
 
 
+@every_case
+def test_gradients_have_the_names_order_and_shapes_of_the_arguments(case):
+    """The order too: an optimizer lays both end to end."""
+    _, grads = gradients(case)
+    found, wanted = tree.named(grads), tree.named(list(case.args))
+    assert [(name, g.shape) for name, g in found.items()] == [(name, x.shape) for name, x in wanted.items()]
+
+
 @each_method
 @every_case
 def test_backward_is_the_derivative_of_forward(case, method):
