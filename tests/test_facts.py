@@ -105,19 +105,15 @@ def test_embedding_backward_equals_add_at():
 def test_attention_weights_are_shares_and_the_mask_is_absolute():
     rng = np.random.default_rng(3)
     mask_BTS = (rng.random((2, 5, 7)) < 0.5) | (np.arange(7) == 4)
-    q, k, v = 30 * rng.normal(size=(2, 5, 3, 2, 4)), 30 * rng.normal(size=(2, 7, 3, 4)), rng.normal(size=(2, 7, 3, 4))
-    w_BNGTS = attention_weights(q, k, v, mask_BTS)
+    q, k = 30 * rng.normal(size=(2, 5, 3, 2, 7)), 30 * rng.normal(size=(2, 7, 3, 7))
+    v = np.broadcast_to(
+        np.eye(7)[:, None], k.shape
+    )  # with unit vectors for values the output is the weights themselves
+    w_BNGTS = attend.forward(q, k, v, mask_BTS=mask_BTS)[0].transpose(0, 2, 3, 1, 4)
     allowed = np.broadcast_to(mask_BTS[:, None, None], w_BNGTS.shape)
     assert np.all(w_BNGTS[~allowed] == 0.0)
     assert np.all(w_BNGTS >= 0.0)
     np.testing.assert_allclose(w_BNGTS.sum(axis=-1), 1.0, rtol=1e-14)
-
-
-def attention_weights(q, k, v, mask_BTS):
-    """w_BNGTS, read off with values that are unit vectors: the output is then the weights themselves."""
-    unit_BSNS = np.broadcast_to(np.eye(k.shape[1])[:, None], (*k.shape[:3], k.shape[1]))
-    o_BTNGS, _ = attend.forward(q, k, unit_BSNS, mask_BTS=mask_BTS)
-    return o_BTNGS.transpose(0, 2, 3, 1, 4)
 
 
 def test_a_position_that_may_look_at_one_place_copies_its_value():
