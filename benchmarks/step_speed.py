@@ -1,13 +1,14 @@
 """How long one training step of the digit transformer takes, in NumPy and in others, measured side by side.
 
-    python benchmarks/step_speed.py [--rounds 100] [--compile] [--write]
+    python benchmarks/step_speed.py [--rounds 60] [--compile] [--write]
 
-A step is forward, loss, backward and Adam's update: batch 32, six tokens, float32, one thread. Every contestant starts from
-the same weights, takes the same batch, and has to reach the same loss. They run in turn, A B C A B C, so that a busy machine
-is equally unfair to all; a ratio is taken within a round, then the median over the rounds. Times are CPU time of the process.
+A step is forward, loss, backward and Adam's update: batch 32, six tokens, float32, one thread. Every contestant starts
+from the same weights, takes the same batch, and has to reach the same loss. They run in turn, A B C A B C, so that a
+busy machine is equally unfair to all; a ratio is taken within a round, then the median over the rounds. All times are
+CPU times of the process.
 
-The floor is the time that the step's matrix products would take at the rate that a large matrix product reaches here, in the
-same rounds: what remains when everything else is free.
+The floor is the time that the step's matrix products would take at the rate that a large matrix product reaches here,
+in the same rounds: what remains when everything else is free.
 """
 
 from common.threads import one_blas_thread
@@ -98,7 +99,7 @@ def task() -> Task:
 
 
 def multiply_adds(task: Task, *, pooled: bool) -> int:
-    """Of all matrix products of a step. A product's backward is two more of the same size, so a step is three forwards."""
+    """Of all matrix products of a step. Each has two of the same size in its backward, so a step is three forwards."""
     batch, length = task.examples.tokens.shape
     d, f, blocks = task.model.d_model, task.model.d_ffn, task.model.n_blocks
     total = batch * d * task.model.vocab
@@ -120,7 +121,7 @@ def large_product() -> Step:
     return step
 
 
-def measure(steps: dict[str, Step], rounds: int, calls: int = 5) -> dict[str, np.ndarray]:
+def measure(steps: dict[str, Step], rounds: int, calls: int = 10) -> dict[str, np.ndarray]:
     """CPU milliseconds of a step, for each round: the mean of `calls` calls in a row."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
@@ -160,7 +161,11 @@ def figures(given: Task, rows: list[Contestant], rounds: int) -> dict:
                 "median_ms": float(np.median(times[row.name])),
                 "best_decile_ms": float(np.percentile(times[row.name], 10)),
                 "ratio": float(np.median(times[row.name] / times[eager])),
-                "of_floor": 2 * multiply_adds(given, pooled="pooled" in row.name) / rate * 1e3 / np.median(times[row.name]),
+                "of_floor": 2
+                * multiply_adds(given, pooled="pooled" in row.name)
+                / rate
+                * 1e3
+                / np.median(times[row.name]),
             }
             for row in rows
         ],
@@ -183,8 +188,9 @@ def markdown(found: dict) -> str:
     return "\n\n".join(
         [
             report.table(head, rows),
-            f"Floor: {plain:.2f} ms, {pooled:.2f} ms with the last block pooled, at the {found['sgemm_gflops']:.0f} GFLOP/s "
-            f"that a product of two {SIDE} × {SIDE} matrices reached in the same {found['rounds']} rounds.",
+            f"Floor: {plain:.2f} ms, and {pooled:.2f} ms with the last block pooled, at the "
+            f"{found['sgemm_gflops']:.0f} GFLOP/s that a product of two {SIDE} × {SIDE} matrices reached in the same "
+            f"{found['rounds']} rounds.",
             machine.sentence(found["machine"]),
         ]
     )
@@ -192,7 +198,9 @@ def markdown(found: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How long one training step takes, in NumPy and in PyTorch.")
-    parser.add_argument("--rounds", type=int, default=100, help="how often each contestant has its turn (100)")
+    parser.add_argument(
+        "--rounds", type=int, default=60, help="how often each contestant has its turn, of ten steps (60)"
+    )
     parser.add_argument("--compile", action="store_true", help="a row for torch.compile too; needs a C++ compiler")
     parser.add_argument("--write", action="store_true", help="write results/step_speed.json and the table in README.md")
     args = parser.parse_args()

@@ -1,7 +1,7 @@
-"""The digit transformer by hand in PyTorch, for comparison: same parameters, same arithmetic, autograd for the backward.
+"""The digit transformer by hand in PyTorch, for comparison: same parameters, same arithmetic, backward by autograd.
 
-Written to be fast: PyTorch's fused kernels for attention, norm and loss, one two-axis matrix product with its bias for each
-linear layer, no modules. The parameters are those of common/params.py, so that the losses can be held against ours.
+Written to be fast: PyTorch's fused kernels for attention, norm and loss, one two-axis matrix product with its bias for
+each linear layer, no modules. The parameters are those of common/params.py, so that losses can be held against ours.
 """
 
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def adam_step(
     adam = torch.optim.Adam(p.values(), lr=lr, **ADAM[walk])
     tokens_BT, targets_B = torch.from_numpy(examples.tokens), torch.from_numpy(examples.targets)
     mask_B11S = torch.from_numpy(examples.mask)[:, None, None, :]
-    p_TD = torch.from_numpy(sinusoidal(tokens_BT.shape[1], config.d_model)).to(p["emb.w"].dtype)
+    p_TD = torch.tensor(sinusoidal(tokens_BT.shape[1], config.d_model), dtype=p["emb.w"].dtype)
 
     def loss_of(p: Parameters) -> torch.Tensor:
         found = logits(p, tokens_BT, mask_B11S, p_TD, config=config, pooled=pooled)

@@ -6,15 +6,16 @@
                p' = p - lr (m' / (1 - b1^t)) / (sqrt(v' / (1 - b2^t)) + eps)
     adamw      the same, and besides p shrinks by lr * weight_decay of itself, gradient or not
 
-m and v start at zero and are too small at first; dividing by 1 - b^t corrects exactly that, so Adam's first step is lr in
-every coordinate whose gradient is well above eps. Weight decay in sgd, momentum and adam is the classic kind, added to
-the gradient; in adamw it is decoupled. Clipping scales the whole gradient down to a norm of at most `clip_norm`.
+m and v start at zero and are too small at first; dividing by 1 - b^t corrects exactly that, so Adam's first step is lr
+in every coordinate whose gradient is well above eps. Weight decay in sgd, momentum and adam is the classic kind, added
+to the gradient; in adamw it is decoupled. Clipping scales the whole gradient down to a norm of at most `clip_norm`.
 
 Both corrections of Adam are single numbers, so they are taken out of the vectors, two passes over the memory less:
                p' = p - lr (r / (1 - b1^t)) m' / (sqrt(v') + eps r)        with r = sqrt(1 - b2^t)
 
-All tensors are laid end to end in one vector of P numbers, so that an update is a handful of long operations and not a
-hundred short ones. The state is {"step": count, "m": vector, "v": vector}, with what the optimizer keeps.
+All tensors are laid end to end in one new vector of P numbers, so that an update is a handful of long operations and
+not a hundred short ones; it works in place on vectors of its own. The state is {"step": count, "m": vector,
+"v": vector}, with what the optimizer keeps.
 
 Kingma and Ba 2015 (Adam); Loshchilov and Hutter 2019 (AdamW); Pascanu et al. 2013 (clipping).
 Lesson: lessons/08_training_loop.md    Twin: jax_impl/optim.py
@@ -42,13 +43,13 @@ def update(params: Tree, grads: Tree, state: dict, *, lr: float, config: TrainCo
     p_P, raw_P = tree.flatten(params), tree.flatten(grads)
     g_P = _clip(raw_P, config.clip_norm) if config.clip_norm else raw_P
     step = state["step"] + 1
-    if config.optimizer == "adamw":
-        kept_P, pulled_P = p_P * (1 - lr * config.weight_decay), g_P
-    else:
-        kept_P, pulled_P = p_P, g_P + config.weight_decay * p_P if config.weight_decay else g_P
+    decoupled = config.optimizer == "adamw"
+    pulled_P = g_P + config.weight_decay * p_P if config.weight_decay and not decoupled else g_P
     direction_P, size, moments = _DIRECTION[config.optimizer](pulled_P, state, step, config)
-    new_P = kept_P - (lr * size) * direction_P
-    return tree.unflatten(new_P, params), {"step": step} | moments
+    if decoupled:
+        p_P *= 1 - lr * config.weight_decay
+    p_P -= (lr * size) * direction_P
+    return tree.unflatten(p_P, params), {"step": step} | moments
 
 
 def _clip(g_P: Array, clip_norm: float) -> Array:

@@ -18,12 +18,13 @@ Ba, Kiros and Hinton 2016.    Lesson: lessons/03_blocks.md    Twin: jax_impl/lay
 import numpy as np
 
 from common.params import LayerNorm
+from common.sums import mean, over_rows
 from common.types import Array
 
 
 def forward(params: LayerNorm, x_BTD: Array, *, eps: float = 1e-5):
-    c_BTD = x_BTD - np.mean(x_BTD, axis=-1, keepdims=True)
-    r_BT1 = 1.0 / np.sqrt(np.mean(c_BTD * c_BTD, axis=-1, keepdims=True) + eps)
+    c_BTD = x_BTD - mean(x_BTD)
+    r_BT1 = 1.0 / np.sqrt(mean(c_BTD * c_BTD) + eps)
     n_BTD = c_BTD * r_BT1
     y_BTD = params["g"] * n_BTD + params["b"]
     return y_BTD, (params["g"], n_BTD, r_BT1)
@@ -31,9 +32,8 @@ def forward(params: LayerNorm, x_BTD: Array, *, eps: float = 1e-5):
 
 def backward(dy_BTD: Array, saved):
     g_D, n_BTD, r_BT1 = saved
-    dg_D = np.sum(dy_BTD * n_BTD, axis=(0, 1))
-    db_D = np.sum(dy_BTD, axis=(0, 1))
+    dg_D = over_rows(dy_BTD * n_BTD)
+    db_D = over_rows(dy_BTD)
     dn_BTD = g_D * dy_BTD
-    along_BT1 = np.mean(dn_BTD * n_BTD, axis=-1, keepdims=True)
-    dx_BTD = r_BT1 * (dn_BTD - np.mean(dn_BTD, axis=-1, keepdims=True) - n_BTD * along_BT1)
+    dx_BTD = r_BT1 * (dn_BTD - mean(dn_BTD) - n_BTD * mean(dn_BTD * n_BTD))
     return {"g": dg_D, "b": db_D}, dx_BTD

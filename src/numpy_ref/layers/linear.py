@@ -14,9 +14,8 @@ Each transpose stands where the summed index has to come last on the left and fi
 Lesson: lessons/07_backpropagation.md    Twin: jax_impl/layers/linear.py
 """
 
-import numpy as np
-
 from common.params import Linear
+from common.sums import over_rows
 from common.types import Array
 
 
@@ -32,5 +31,5 @@ def backward(dy: Array, saved):
     dy_RO = dy.reshape(-1, dy.shape[-1])
     dw_IO = x_RI.T @ dy_RO
     dx_RI = dy_RO @ w_IO.T
-    d_params = {"w": dw_IO, "b": np.sum(dy_RO, axis=0)} if has_bias else {"w": dw_IO}
+    d_params = {"w": dw_IO, "b": over_rows(dy)} if has_bias else {"w": dw_IO}
     return d_params, dx_RI.reshape(*dy.shape[:-1], -1)

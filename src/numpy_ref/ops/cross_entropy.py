@@ -15,14 +15,15 @@ Lesson: lessons/06_softmax_and_loss.md    Twin: jax_impl/ops/cross_entropy.py
 
 import numpy as np
 
+from common.sums import largest, total
 from common.types import Array
 
 
 def forward(logits_BC: Array, *, targets_B: Array):
     rows = np.arange(len(targets_B))
-    z_BC = logits_BC - np.max(logits_BC.real, axis=-1, keepdims=True)
+    z_BC = logits_BC - largest(logits_BC.real)
     e_BC = np.exp(z_BC)
-    total_B1 = np.sum(e_BC, axis=-1, keepdims=True)
+    total_B1 = total(e_BC)
     loss = np.mean(np.log(total_B1[:, 0]) - z_BC[rows, targets_B])
     return loss, (e_BC / total_B1, targets_B)
 

@@ -13,7 +13,7 @@ from common.types import Array
 
 
 def forward(x: Array):
-    on = x.real > 0  # .real: a complex step displaces x by an imaginary hair, which must not decide
+    on = (x.real > 0).astype(x.real.dtype)  # .real: a complex step displaces x by a hair, which must not decide
     y = x * on
     return y, on
 
