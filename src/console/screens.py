@@ -166,12 +166,16 @@ def setup(train: TrainConfig, backend: str, ascii_only: bool) -> RenderableType:
     return table
 
 
+EPOCH_HEAD = "epoch      train: loss  right    validation: loss  right"
+
+
 def epoch_line(record: dict, epochs: int, is_best: bool) -> str:
+    """A row under EPOCH_HEAD."""
     mark = "  best" if is_best else ""
     return (
-        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  train loss {record['train_loss']:.4f} "
-        f"accuracy {percent(record['train_accuracy'])}  validation loss {record['loss']:.4f} "
-        f"accuracy {percent(record['accuracy'])}{mark}"
+        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}".ljust(11)
+        + f"{record['train_loss']:>11.4f} {percent(record['train_accuracy']):>7}"
+        + f"{record['loss']:>18.4f} {percent(record['accuracy']):>8}{mark}"
     )
 
 
@@ -230,7 +234,7 @@ def attention(text: str, labels: Sequence[str], maps: Sequence[Array], ascii_onl
         table = _table(f"block {i}", *(f"{label}>" for label in labels), "pattern")
         for head, w_TS in enumerate(w_HTS):
             cells = [f"{100 * float(share):.0f} %" for share in w_TS[0]]
-            table.add_row(f"head {head}", *cells, evaluation.attention_pattern(w_TS))
+            table.add_row(f"head {head}", *cells, evaluation.attention_pattern(w_TS[:1]))
         parts += [_line(""), table]
     return Group(*parts)
 

@@ -201,7 +201,8 @@ def _screen(session: Session, title: str, build: Callable[[], RenderableType]) -
     session.screen_number += 1
     if session.interactive:
         try:
-            answer = input(f"\n[{session.screen_number}/{SCREENS}] {title}: Enter to go on, q to leave > ")
+            session.console.print()
+            answer = input(f"[{session.screen_number}/{SCREENS}] {title}: Enter to go on, q to leave > ")
         except (EOFError, KeyboardInterrupt):
             answer = "q"
             session.console.print()
@@ -251,6 +252,7 @@ def _train(session: Session) -> int:
     else:
         _say(session, f"Saving to {session.folder}. Ctrl-C stops and saves.\n")
     _save(session)
+    _say(session, screens.EPOCH_HEAD)
     with Stop() as stop, _progress(session) as progress:
         waiting = "compiling, first time only" if session.twin.name == "jax" else ""
         task = progress.add_task("", total=session.train.steps, completed=session.state.step, loss=waiting, rate="")
@@ -357,7 +359,7 @@ def _judge(session: Session) -> None:
 
 def _closing_screens(session: Session, best: Best) -> None:
     test, example = session.data.test, session.example
-    asked = test.take(slice(0, 200)).take(slice(None, None, max(1, min(200, len(test.targets)) // 8)))
+    asked = test.take(np.linspace(0, len(test.targets) - 1, min(10, len(test.targets))).astype(int))
     texts = [decode(row) for row in asked.tokens.tolist()]
     p_NV = np.asarray(session.twin.train.predict(best.params, asked.tokens, asked.mask, model=session.model))
     _screen(session, "Single answers", lambda: screens.samples(texts, asked.targets.tolist(), p_NV))
