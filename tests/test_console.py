@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def on_a_terminal(keys, *args, cwd, timeout=60):
             said += part
             while answered < len(keys) and said.count("q to leave > ") > answered:
                 if keys[answered] == "Ctrl-C":
+                    time.sleep(0.3)  # CPython loses a signal between printing a prompt and reading from it
                     process.send_signal(signal.SIGINT)
                 else:
                     os.write(ours, keys[answered].encode())
