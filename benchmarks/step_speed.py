@@ -1,9 +1,10 @@
 """How long one training step of the digit transformer takes, in NumPy and in others, measured side by side.
 
-    python benchmarks/step_speed.py [--rounds 60] [--compile] [--write]
+    python benchmarks/step_speed.py [--batch 32] [--tokens 6] [--rounds 60] [--compile] [--write]
 
-A step is forward, loss, backward and Adam's update: batch 32, six tokens, float32, one thread. Every contestant starts
-from the same weights, takes the same batch, and has to reach the same loss. They run in turn, A B C A B C, so that a
+A step is forward, loss, backward and Adam's update: float32, one thread. With more than six tokens the expressions have
+3 to so many arguments that the longest fills them, and the others are padded. Every contestant starts from the same
+weights, takes the same batch, and has to reach the same loss. They run in turn, A B C A B C, so that a
 busy machine is equally unfair to all; a ratio is taken within a round, then the median over the rounds. All times are
 CPU times of the process.
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import jax_peers
 import machine
 import numpy as np
 import report
@@ -36,7 +38,7 @@ from numpy_ref import optim
 from numpy_ref.models import classifier
 from numpy_ref.ops import cross_entropy
 
-Step = Callable[[], float]
+Step = Callable[[], float | list[float]]
 
 
 class Task(NamedTuple):
@@ -55,6 +57,8 @@ class Contestant:
     """From the task to a function that makes one training step and returns the loss before its update."""
     reference: bool = False
     """Whether it may be the eager PyTorch that all others are compared with; the fastest of these is taken."""
+    at_once: int = 1
+    """How many training steps a call makes. If more than one, it returns the list of their losses."""
 
 
 def numpy_step(task: Task, *, forward: Callable) -> Step:
@@ -77,6 +81,12 @@ def torch_step(task: Task, **how: object) -> Step:
     return torch_peer.adam_step(task.params, task.examples, config=task.model, lr=task.lr, **how)  # type: ignore[arg-type]
 
 
+def jax_step(
+    task: Task, *, make: Callable[..., Step] = jax_peers.our_loop, pooled: bool = False, **how: object
+) -> Step:
+    return make(task.params, task.examples, config=task.model, lr=task.lr, pooled=pooled, **how)
+
+
 def contestants(compiled: bool) -> list[Contestant]:
     """One line for each row of the table."""
     rows = [
@@ -88,13 +98,34 @@ def contestants(compiled: bool) -> list[Contestant]:
         Contestant("PyTorch eager, Adam fused, last block pooled", partial(torch_step, walk="fused", pooled=True)),
     ]
     if compiled:
-        rows.append(Contestant("PyTorch compiled, Adam fused", partial(torch_step, walk="fused", compiled=True)))
-    return rows
+        rows += [
+            Contestant("PyTorch compiled, Adam fused", partial(torch_step, walk="fused", compiled=True)),
+            Contestant(
+                "PyTorch compiled, Adam fused, last block pooled",
+                partial(torch_step, walk="fused", compiled=True, pooled=True),
+            ),
+        ]
+    many, one = jax_peers.UPDATES, partial(jax_step, make=jax_peers.our_dispatches)
+    equinox, nnx = (partial(jax_step, make=make) for make in (jax_peers.equinox_step, jax_peers.nnx_step))
+    return [
+        *rows,
+        Contestant(f"JAX, {many} steps a dispatch", jax_step, at_once=many),
+        Contestant(f"JAX, {many} steps a dispatch, last block pooled", partial(jax_step, pooled=True), at_once=many),
+        Contestant("JAX, a step a dispatch", one),
+        Contestant("JAX, a step a dispatch, last block pooled", partial(one, pooled=True)),
+        Contestant("Equinox and Optax", equinox),
+        Contestant("Equinox and Optax, last block pooled", partial(equinox, pooled=True)),
+        Contestant("Flax NNX and Optax", partial(nnx, cached=False)),
+        Contestant("Flax NNX and Optax, last block pooled", partial(nnx, cached=False, pooled=True)),
+        Contestant("Flax NNX and Optax, cached_partial", partial(nnx, cached=True)),
+        Contestant("Flax NNX and Optax, cached_partial, last block pooled", partial(nnx, cached=True, pooled=True)),
+    ]
 
 
-def task() -> Task:
+def task(batch: int = 32, tokens: int = 6) -> Task:
     model = ClassifierConfig()
-    examples = digits.load(DigitsConfig(), seed=0, examples=1_000).train.take(slice(0, 32))
+    expressions = DigitsConfig(max_args=tokens - 3)  # the operation and two brackets
+    examples = digits.load(expressions, seed=0, examples=max(1_000, batch)).train.take(slice(0, batch))
     return Task(model, params.init(random.key(0), model), examples, lr=1e-3)
 
 
@@ -121,21 +152,21 @@ def large_product() -> Step:
     return step
 
 
-def measure(steps: dict[str, Step], rounds: int, calls: int = 10) -> dict[str, np.ndarray]:
-    """CPU milliseconds of a step, for each round: the mean of `calls` calls in a row."""
+def measure(steps: dict[str, Step], rounds: int, at_once: dict[str, int], updates: int = 10) -> dict[str, np.ndarray]:
+    """CPU milliseconds of a step, for each round: the mean of `updates` steps in a row, `at_once` of them a call."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
             start = time.process_time()
-            for _ in range(calls):
+            for _ in range(updates // at_once.get(name, 1)):
                 step()
-            times[name].append((time.process_time() - start) / calls * 1e3)
+            times[name].append((time.process_time() - start) / updates * 1e3)
     return {name: np.array(found) for name, found in times.items()}
 
 
 def same_losses(steps: dict[str, Step], warm_up: int = 30) -> None:
     """Warm up, and prove that all contestants do the same work: the first and the last loss agree."""
-    losses = {name: [step() for _ in range(warm_up)] for name, step in steps.items()}
+    losses = {name: _losses(step, warm_up) for name, step in steps.items()}
     wanted = next(iter(losses.values()))
     for name, found in losses.items():
         for at in (0, -1):
@@ -143,14 +174,24 @@ def same_losses(steps: dict[str, Step], warm_up: int = 30) -> None:
                 raise SystemExit(f"{name} does other work: loss {found[at]:.6f}, not {wanted[at]:.6f}")
 
 
+def _losses(step: Step, warm_up: int) -> list[float]:
+    found: list[float] = []
+    while len(found) < warm_up:
+        found += np.atleast_1d(step()).tolist()
+    return found[:warm_up]
+
+
 def figures(given: Task, rows: list[Contestant], rounds: int) -> dict:
     steps = {row.name: row.make(given) for row in rows}
     same_losses(steps)
-    times = measure(steps | {"sgemm": large_product()}, rounds)
+    times = measure(steps | {"sgemm": large_product()}, rounds, {row.name: row.at_once for row in rows})
     eager = min((row.name for row in rows if row.reference), key=lambda name: float(np.median(times[name])))
     rate = 2 * SIDE**3 / (np.median(times["sgemm"]) * 1e-3)  # operations a second
     return {
-        "machine": machine.describe("torch"),
+        "machine": machine.describe("torch", "jax", "jaxlib", "equinox", "optax", "flax"),
+        "batch": len(given.examples.targets),
+        "tokens": given.examples.tokens.shape[1],
+        "padding": 1 - float(given.examples.mask.mean()),
         "rounds": rounds,
         "reference": eager,
         "sgemm_gflops": rate / 1e9,
@@ -197,18 +238,25 @@ def markdown(found: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How long one training step takes, in NumPy and in PyTorch.")
+    parser = argparse.ArgumentParser(description="How long one training step takes, in NumPy, PyTorch and JAX.")
+    parser.add_argument("--batch", type=int, default=32, help="examples in a step (32)")
+    parser.add_argument("--tokens", type=int, default=6, help="tokens of the longest example, 6 to 50 (6)")
     parser.add_argument(
         "--rounds", type=int, default=60, help="how often each contestant has its turn, of ten steps (60)"
     )
     parser.add_argument("--compile", action="store_true", help="a row for torch.compile too; needs a C++ compiler")
-    parser.add_argument("--write", action="store_true", help="write results/step_speed.json and the table in README.md")
+    parser.add_argument(
+        "--write", action="store_true", help="write the JSON file in results/ and the table in README.md"
+    )
     args = parser.parse_args()
-    found = figures(task(), contestants(args.compile), args.rounds)
+    jax_peers.one_xla_thread()
+    found = figures(task(args.batch, args.tokens), contestants(args.compile), args.rounds)
     print(markdown(found))
     if args.write:
-        report.save("step_speed", found)
-        report.put_into_readme("step_speed", markdown(found))
+        usual = (args.batch, args.tokens) == (32, 6)
+        name = "step_speed" if usual else f"step_speed_{args.batch}x{args.tokens}"
+        report.save(name, found)
+        report.put_into_readme(name, markdown(found))
 
 
 if __name__ == "__main__":
