@@ -2,9 +2,9 @@
 
     python benchmarks/digits.py [--write]
 
-Default settings of `train_step_by_step.py`, the NumPy twin: `--size medium` from ten seeds, `--size small` from five. Each
-run is judged by its best epoch (chosen on the validation part) on the test part. CPU seconds are those of the whole run:
-training, validation after each epoch, and the test.
+Default settings of `train_step_by_step.py`, the NumPy twin: `--size medium` from ten seeds, `--size small` from five.
+Each run is judged by its best epoch (chosen on the validation part) on the test part. CPU seconds are those of the
+whole run: training, validation after each epoch, and the test.
 """
 
 from common.threads import one_blas_thread

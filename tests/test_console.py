@@ -62,7 +62,9 @@ TITLES += ["On expressions never trained on", "Single answers", "Attention"]
 
 @pytest.mark.slow
 def test_ten_screens_with_a_pause_before_each(tmp_path):
-    said, code = on_a_terminal(["\n"] * 10, "--size", "small", "--epochs", "1", "--out", "r", cwd=tmp_path)
+    said, code = on_a_terminal(
+        ["\n"] * 10, "--size", "small", "--epochs", "1", "--no-plots", "--out", "r", cwd=tmp_path
+    )
     assert code == 0, said
     assert re.findall(r"\[(\d+)/10\] (.*?): Enter", said) == [(str(i), t) for i, t in enumerate(TITLES, 1)]
     assert "102,036" in said

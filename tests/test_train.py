@@ -145,7 +145,7 @@ def test_a_bad_request_is_one_sentence_and_exit_2(args, said, capsys, monkeypatc
 
 
 def test_a_folder_with_a_run_is_not_overwritten_by_accident(tmp_path):
-    assert run(*QUICK, "--out", "r", cwd=tmp_path).returncode == 0
+    assert run(*QUICK, "--no-plots", "--out", "r", cwd=tmp_path).returncode == 0
     before = (tmp_path / "r" / "last.safetensors").read_bytes()
     again = run(*QUICK, "--out", "r", "--seed", "1", cwd=tmp_path)
     assert again.returncode == 2 and "--overwrite" in again.stderr
@@ -155,7 +155,7 @@ def test_a_folder_with_a_run_is_not_overwritten_by_accident(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_process_resumes_to_the_same_bytes(tmp_path, how):
-    long = ("--no-interactive", "--size", "small", "--epochs", "12", "--save-every", "7")
+    long = ("--no-interactive", "--no-plots", "--size", "small", "--epochs", "12", "--save-every", "7")
     assert run(*long, "--out", "whole", cwd=tmp_path).returncode == 0
     command = [sys.executable, str(SCRIPT), *long, "--out", "part"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -172,7 +172,7 @@ def test_a_stopped_process_resumes_to_the_same_bytes(tmp_path, how):
         assert "--resume part" in said
     stopped = checkpoint.load_run(tmp_path / "part" / "last.safetensors")
     assert 0 < stopped.state.step < stopped.train.steps
-    resumed = run("--no-interactive", "--resume", "part", cwd=tmp_path)
+    resumed = run("--no-interactive", "--no-plots", "--resume", "part", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     for name in ("last.safetensors", "best.safetensors"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "part" / name).read_bytes()

@@ -47,6 +47,7 @@ class Options:
     resume: Path | None
     backend: str
     device: str | None
+    plots: bool
     save_every: int
     seeds: int | None
     """How many runs of a population; None is a single run."""
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, help="folder for checkpoints and plots (default: a new one in runs/)")
     p.add_argument("--overwrite", action="store_true", help="write into --out even if it holds a run")
     p.add_argument("--resume", type=Path, help="go on with the run in this folder or file; it keeps its settings")
+    p.add_argument("--no-plots", action="store_true", help="draw no pictures at the end")
     p.add_argument("--save-every", type=int, default=500, help="updates between saves within an epoch (default: 500)")
     p.add_argument("--backend", choices=backend.NAMES, default="numpy", help="(default: numpy)")
     p.add_argument("--device", choices=["cpu", "gpu", "tpu"], help="for --backend jax (default: the best there is)")
@@ -99,6 +101,7 @@ def read(argv: Sequence[str] | None) -> Options:
         "backend": given.backend,
         "device": given.device,
         "seeds": given.seeds,
+        "plots": not given.no_plots,
         "save_every": given.save_every,
     }
     if given.resume is not None:

@@ -69,6 +69,7 @@ class Session:
     data: Digits
     folder: Path
     interactive: bool
+    plots: bool
     save_every: int
     state: TrainState
     screen_number: int = 0
@@ -143,7 +144,7 @@ def _prepare(asked: options.Options, console: Console) -> Session:
         state = twin.train.init(model, train)
     backend.check(twin, train)
     data = digits.load(task, seed=train.seed, examples=train.examples)
-    return Session(console, twin, model, train, data, folder, asked.interactive, asked.save_every, state)
+    return Session(console, twin, model, train, data, folder, asked.interactive, asked.plots, asked.save_every, state)
 
 
 def _folder(asked: options.Options, train: TrainConfig, name: str) -> Path:
@@ -350,10 +351,11 @@ def _judge(session: Session) -> None:
             _closing_screens(session, best)
     except Leave:
         pass
-    files = _plots(session, best, found)
+    files = _plots(session, best, found) if session.plots else []
     session.console.print()
     _say(session, f"Model: {session.best}    run: {session.last}")
-    _say(session, f"Plots: {', '.join(file.name for file in files)}")
+    if files:
+        _say(session, f"Plots: {', '.join(file.name for file in files)}")
     _say(session, f"Ask it: {_python()} test_model_manually.py --checkpoint {session.best}")
 
 

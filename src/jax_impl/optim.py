@@ -11,15 +11,13 @@ import jax
 import jax.numpy as jnp
 
 from common import tree
-from common.config import TrainConfig
+from common.config import KEEPS, TrainConfig
 from common.types import Tree
-
-_KEEPS = {"sgd": (), "momentum": ("m",), "adam": ("m", "v"), "adamw": ("m", "v")}
 
 
 def init(params: Tree, config: TrainConfig) -> dict:
     """The state before the first update: step 0, every kept tree zero."""
-    kept = {name: jax.tree.map(jnp.zeros_like, params) for name in _KEEPS[config.optimizer]}
+    kept = {name: jax.tree.map(jnp.zeros_like, params) for name in KEEPS[config.optimizer]}
     return {"step": jnp.zeros((), jnp.int32)} | kept
 
 

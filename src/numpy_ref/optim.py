@@ -26,16 +26,14 @@ import math
 import numpy as np
 
 from common import tree
-from common.config import TrainConfig
+from common.config import KEEPS, TrainConfig
 from common.types import Array, Tree
-
-_KEEPS = {"sgd": (), "momentum": ("m",), "adam": ("m", "v"), "adamw": ("m", "v")}
 
 
 def init(params: Tree, config: TrainConfig) -> dict:
     """The state before the first update: step 0, every kept vector zero."""
     flat_P = tree.flatten(params)
-    return {"step": 0} | {name: np.zeros_like(flat_P) for name in _KEEPS[config.optimizer]}
+    return {"step": 0} | {name: np.zeros_like(flat_P) for name in KEEPS[config.optimizer]}
 
 
 def update(params: Tree, grads: Tree, state: dict, *, lr: float, config: TrainConfig) -> tuple[Tree, dict]:

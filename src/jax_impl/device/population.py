@@ -1,7 +1,7 @@
 """Many models trained at once: N parameter trees stacked on a new first axis, one program with `vmap` over it.
 
-Each member has its own seed and so its own parameters, examples and order of batches; all share the split. A member ends
-where it would have ended alone, up to rounding. On an accelerator, which a model this small leaves idle, N models
+Each member has its own seed and so its own parameters, examples and order of batches; all share the split. A member
+ends where it would have ended alone, up to rounding. On an accelerator, which a model this small leaves idle, N models
 cost little more than one; on a CPU they cost N times one, and jax_impl/train.py trains them one after another instead.
 """
 

@@ -1,7 +1,8 @@
 """bfloat16 where it pays: parameters and optimizer stay float32, the forward and backward pass run on a rounded copy.
 
-bfloat16 has the range of float32 and a third of its digits. An update is often smaller than the last digit of the weight
-it moves; kept in bfloat16, the weight would not move at all. Micikevicius et al. 2018, "Mixed precision training".
+bfloat16 has the range of float32 and a third of its digits. An update is often smaller than the last digit of the
+weight it moves; kept in bfloat16, the weight would not move at all. Micikevicius et al. 2018, "Mixed precision
+training".
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""Choose the device and say what it is. Call `use` before the first computation: JAX looks for its devices only once."""
+"""Choose the device and say what it is. Call `use` before the first computation: JAX looks for devices only once."""
 
 import os
 from pathlib import Path
