@@ -34,12 +34,25 @@ def logits(
     """Logits (B, V). `pooled`: the last block computes the first position only, as classifier.forward_pooled does."""
     x = F.embedding(tokens_BT, p["emb.w"]) + p_TD
     for i in range(config.n_blocks):
-        block = f"blocks.{i}."
         asks = x[:, :1] if pooled and i == config.n_blocks - 1 else x
-        m = _norm(p, block + "norm1", asks + _attention(p, block + "attn.", asks, x, mask_B11S, config), config)
-        h = F.relu(_linear(p, block + "ffn.up", m))
-        x = _norm(p, block + "norm2", m + _linear(p, block + "ffn.down", h), config)
+        x = block(p, asks, x, mask_B11S, config=config, prefix=f"blocks.{i}.")
     return _linear(p, "head", x[:, 0])
+
+
+def block(
+    p: Parameters,
+    asks: torch.Tensor,
+    x: torch.Tensor,
+    mask_B11S: torch.Tensor,
+    *,
+    config: ClassifierConfig,
+    prefix: str = "",
+    attend: Callable[..., torch.Tensor] = F.scaled_dot_product_attention,
+) -> torch.Tensor:
+    """One encoder block whose parameters' names begin with `prefix`: the positions `asks` look at the positions `x`."""
+    m = _norm(p, prefix + "norm1", asks + _attention(p, prefix + "attn.", asks, x, mask_B11S, config, attend), config)
+    h = F.relu(_linear(p, prefix + "ffn.up", m))
+    return _norm(p, prefix + "norm2", m + _linear(p, prefix + "ffn.down", h), config)
 
 
 def _linear(p: Parameters, name: str, x: torch.Tensor) -> torch.Tensor:
@@ -61,12 +74,13 @@ def _attention(
     src: torch.Tensor,
     mask_B11S: torch.Tensor,
     config: ClassifierConfig,
+    attend: Callable[..., torch.Tensor],
 ) -> torch.Tensor:
     def heads(letter: str, of: torch.Tensor) -> torch.Tensor:
         return _linear(p, name + letter, of).view(len(of), of.shape[1], config.n_heads, -1).transpose(1, 2)
 
     q, k, v = heads("q", x), heads("k", src), heads("v", src)
-    o = F.scaled_dot_product_attention(q, k, v, attn_mask=mask_B11S)
+    o = attend(q, k, v, attn_mask=mask_B11S)
     return _linear(p, name + "o", o.transpose(1, 2).reshape(x.shape))
 
 
