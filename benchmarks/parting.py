@@ -64,6 +64,13 @@ def row(setting: dict, steps: int) -> tuple[str, ...]:
     )
 
 
+def by_dtype(found: list[dict]) -> dict[str, dict[str, list]]:
+    panels: dict[str, dict[str, list]] = {}
+    for setting in found:
+        panels.setdefault(setting["dtype"], {})[f"{setting['optimizer']}, {setting['lr']:g}"] = setting["seen"]
+    return panels
+
+
 def markdown(found: list[dict], steps: int, words: dict[str, str]) -> str:
     head = ("optimizer, learning rate", "dtype", *(f"by {t:.0e}" for t in THRESHOLDS), f"after {steps:,}")
     return "\n\n".join(
@@ -85,12 +92,7 @@ def main() -> None:
     words = machine.describe("jax", "jaxlib")
     if args.write:
         report.save("parting", {"machine": words, "steps": args.steps, "every": EVERY, "runs": found})
-        names = {f"{s['optimizer']} {s['lr']:g} {s['dtype']}": s["seen"] for s in found}
-        plots.parting(
-            {name: [step for step, _ in seen] for name, seen in names.items()},
-            {name: [worst for _, worst in seen] for name, seen in names.items()},
-            report.HERE / "results" / "parting.svg",
-        )
+        plots.parting(by_dtype(found), report.HERE / "results" / "parting.svg")
         report.put_into_readme("parting", markdown(found, args.steps, words))
 
 

@@ -51,7 +51,7 @@ PICTURES = {
     "embedding_pca": lambda path: plots.embedding_pca(RNG.normal(size=(10, 2)), 0.5, path),
     "similarity_matrix": lambda path: plots.similarity_matrix(similarity(), path),
     "twin_differences": lambda path: plots.twin_differences([1, 2], {"w": [0.0, 1e-15], "m.w": [1e-16, 1e-9]}, path),
-    "parting": lambda path: plots.parting({"sgd": [1, 2]}, {"sgd": [1e-16, 1e-9]}, path),
+    "parting": lambda path: plots.parting({"float64": {"sgd, 0.1": [(1, 1e-16), (2, 1e-9)]}}, path),
     "gradient_norms": lambda path: plots.gradient_norms({"emb.w": 2.0, "head.b": 0.01}, path),
 }
 
@@ -275,11 +275,18 @@ def test_twin_differences_show_each_tensor_and_leave_exact_zeros_out():
     assert "by more than 2.0e-15" in figure.axes[0].get_title(loc="left")
 
 
-def test_parting_shows_each_setting():
-    figure = plots._parting({"a": [1, 2], "b": [1, 3]}, {"a": [1e-16, 1e-15], "b": [1e-14, 1e-9]})
-    drawn = lines(figure.axes[0])
-    np.testing.assert_array_equal(drawn["a"], [[1, 2], [1e-16, 1e-15]])
-    np.testing.assert_array_equal(drawn["b"], [[1, 3], [1e-14, 1e-9]])
+def test_parting_has_a_panel_for_each_dtype_and_a_line_for_each_setting():
+    runs = {
+        "float64": {"a": [(1, 1e-16), (2, 1e-15)], "b": [(1, 1e-14), (3, 1e-9)]},
+        "float32": {"a": [(1, 1e-7), (2, 1e-6)], "b": [(1, 0.0), (3, 1e-5)]},
+    }
+    figure = plots._parting(runs)
+    for axes, (dtype, lines) in zip(figure.axes, runs.items(), strict=True):
+        assert axes.get_title(loc="left") == dtype
+        for line, (name, seen) in zip(axes.lines, lines.items(), strict=True):
+            assert line.get_label() == name
+            np.testing.assert_array_equal(line.get_xdata(), [step for step, _ in seen])
+            np.testing.assert_array_equal(line.get_ydata(), [worst or np.nan for _, worst in seen])
 
 
 def test_what_is_not_all_is_not_called_100_percent():

@@ -99,9 +99,10 @@ def twin_differences(steps: Sequence[int], tensors: Mapping[str, Sequence[float]
     return _save(_twin_differences(steps, tensors), path)
 
 
-def parting(steps: Mapping[str, Sequence[int]], worst: Mapping[str, Sequence[float]], path: Path | str) -> Path:
-    """The largest difference of the twins over the updates, a line for each setting, on a logarithmic axis."""
-    return _save(_parting(steps, worst), path)
+def parting(runs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]], path: Path | str) -> Path:
+    """The largest difference of the twins over the updates, on a logarithmic axis: a panel for each dtype, in it a line
+    of (update, difference) for each setting; the settings are the same in every panel."""
+    return _save(_parting(runs), path)
 
 
 def _styled(draw: Callable[..., Any]) -> Callable[..., Any]:
@@ -435,16 +436,19 @@ def _twin_differences(steps: Sequence[int], tensors: Mapping[str, Sequence[float
 
 
 @_styled
-def _parting(steps: Mapping[str, Sequence[int]], worst: Mapping[str, Sequence[float]]) -> "Figure":
-    figure = _figure(6.4, 4.2)
-    axes = figure.add_subplot()
-    for number, (name, values) in enumerate(worst.items()):
-        colour, _, line = LINES[number % len(LINES)]
-        width = 0.8 + 0.6 * (number // len(LINES))
-        axes.plot(steps[name], [v or np.nan for v in values], color=colour, ls=line, lw=width, label=name)
-    axes.set(yscale="log", xlabel="updates", ylabel="largest relative difference of any tensor")
-    axes.set_title("The same mathematics, rounded differently, parts exponentially", loc="left")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+def _parting(runs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> "Figure":
+    figure = _figure(7.6, 3.6)
+    panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for axes, (dtype, lines) in zip(panels, runs.items(), strict=True):
+        for number, (name, seen) in enumerate(lines.items()):
+            colour, _, style = LINES[number % len(LINES)]
+            width = 0.9 + 0.9 * (number // len(LINES))
+            steps, worst = [step for step, _ in seen], [value or np.nan for _, value in seen]
+            axes.plot(steps, worst, color=colour, ls=style, lw=width, label=name)
+        axes.set(yscale="log", xlabel="updates")
+        axes.set_title(dtype, loc="left")
+    panels[0].set_ylabel("largest relative difference of any tensor")
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="optimizer, learning rate")
     return figure
 
 
