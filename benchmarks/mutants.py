@@ -45,6 +45,16 @@ class Survivor(NamedTuple):
     removed: str
     added: str
 
+    @property
+    def item(self) -> str:
+        """Its place in mutants.md: the function and the line as changed. The mutant's number moves with the code."""
+        return f"- {plain(self.name)}: `{self.added}`"
+
+
+def plain(name: str) -> str:
+    """`numpy_ref.ops.relu.backward` of `numpy_ref.ops.relu.x_backward__mutmut_3`."""
+    return name.partition("__mutmut_")[0].replace(".x_", ".")
+
 
 def reached() -> set[tuple[str, str]]:
     """Module and name of every function of src/ that runs while a backward runs."""
@@ -124,9 +134,9 @@ def main() -> int:
     for pattern in patterns:
         of_this = [code for name, code in codes.items() if name.startswith(pattern)]
         killed = sum(code in KILLED for code in of_this)
-        print(f"{pattern.removesuffix('__mutmut_').replace('.x_', '.'):50} {killed:4} of {len(of_this):4} killed")
-    text = EXPLAINED.read_text() if EXPLAINED.exists() else ""
-    explained = [s for s in alive if f"`{s.added}`" in text]
+        print(f"{plain(pattern):50} {killed:4} of {len(of_this):4} killed")
+    lines = EXPLAINED.read_text().splitlines()
+    explained = [s for s in alive if s.item in lines]
     for s in alive:
         print(f"\n{s.name}: survived ({codes[s.name]}), {'explained' if s in explained else 'NOT EXPLAINED'}")
         print(f"  - {s.removed}\n  + {s.added}")

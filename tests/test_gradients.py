@@ -15,7 +15,7 @@ from cases import CASES, Case, as_tuple, read_only
 from common import gradcheck, params, random, tree
 from common.config import ClassifierConfig
 from common.types import Tree
-from numpy_ref.layers import attention, embedding
+from numpy_ref.layers import attention, embedding, layernorm, linear
 from numpy_ref.models import classifier
 from numpy_ref.ops import cross_entropy, softmax
 
@@ -158,6 +158,20 @@ def copied(dy_BTD, saved, right=attention.backward):
     return d_params | {"q": d_params["v"], "k": d_params["v"]}, dx_BTD, dsrc_BSD
 
 
+def untransposed(dy, saved, right=linear.backward):
+    """dx = dy @ w: fits wherever w is square."""
+    d_params, dx = right(dy, saved)
+    w_IO = saved[0]
+    return d_params, dy @ w_IO if w_IO.shape[0] == w_IO.shape[1] else dx
+
+
+def lengthening(dy_BTD, saved, right=layernorm.backward):
+    """LayerNorm without the term that removes the gradient's part along n."""
+    g_D, _, r_BT1 = saved
+    dn_BTD = g_D * dy_BTD
+    return right(dy_BTD, saved)[0], r_BT1 * (dn_BTD - np.mean(dn_BTD, axis=-1, keepdims=True))
+
+
 def twice(dloss, saved, right=cross_entropy.backward):
     return softmax.backward(right(dloss, saved), saved[0])
 
@@ -166,6 +180,8 @@ SABOTAGE = [
     (softmax, uncoupled, ["softmax", "softmax-forbidden", "attend-G1", "attend-G2", "attention-G2", "classifier"]),
     (embedding, overwriting, ["embedding", "classifier", "classifier-pooled"]),
     (attention, copied, ["attention-G1", "classifier", "classifier-pooled"]),
+    (linear, untransposed, ["classifier-block", "classifier", "classifier-pooled"]),
+    (layernorm, lengthening, ["layernorm", "classifier-block", "classifier"]),
     (cross_entropy, twice, ["cross_entropy"]),
 ]
 
