@@ -82,10 +82,11 @@ def fit(
     """
     examples = Examples(*map(jnp.asarray, data.train))
     carry = jax.tree.map(jnp.copy, (state.params, state.opt))
+    program = replace(train, seed=0)  # the program is the same for every seed: compile it once for a population
     queue = []
     for start, stop in loop.stretches(state.step, train, every):
         order, lrs = loop.plan(start, stop, train, every, jax.tree.leaves(carry)[0].dtype)
-        carry, kept, figures = _updates(carry, examples, order, lrs, stop - start, model=model, train=train)
+        carry, kept, figures = _updates(carry, examples, order, lrs, stop - start, model=model, train=program)
         queue.append((stop, kept, figures[: stop - start]))
         if len(queue) > 1:
             state = _arrive(state, *queue.pop(0), data, model=model, train=train)
