@@ -18,7 +18,7 @@ import machine
 import report
 
 from common.config import SIZES, ClassifierConfig, DigitsConfig, TrainConfig
-from console.screens import percent
+from common.evaluation import percent
 from numpy_ref import train
 
 RUNS = {"medium": 10, "small": 5}

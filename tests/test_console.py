@@ -157,7 +157,7 @@ def test_attention_weights_are_those_of_the_forward(run):
     [(1.0, "100 %"), (0.99999, "99.99 %"), (0.9996, "99.96 %"), (0.5, "50.0 %"), (0.0, "0.0 %")],
 )
 def test_a_hundred_percent_means_all(share, said):
-    assert screens.percent(share) == said
+    assert evaluation.percent(share) == said
 
 
 def test_bars_and_curves():
@@ -213,4 +213,4 @@ def test_the_command_writes_every_figure(tmp_path, monkeypatch, capsys):
     assert [member["seed"] for member in found] == [5, 6]
     out = capsys.readouterr().out
     for member in found:
-        assert f"seed {member['seed']}: {screens.percent(member['accuracy'])}" in out
+        assert f"seed {member['seed']}: {evaluation.percent(member['accuracy'])}" in out

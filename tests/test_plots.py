@@ -287,7 +287,3 @@ def test_parting_has_a_panel_for_each_dtype_and_a_line_for_each_setting():
             assert line.get_label() == name
             np.testing.assert_array_equal(line.get_xdata(), [step for step, _ in seen])
             np.testing.assert_array_equal(line.get_ydata(), [worst or np.nan for _, worst in seen])
-
-
-def test_what_is_not_all_is_not_called_100_percent():
-    assert [plots.percent(x) for x in (1, 0.9999, 0.5, 0)] == ["100 %", "99.9 %", "50.0 %", "0.0 %"]

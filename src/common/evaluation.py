@@ -145,3 +145,8 @@ def padding_share(mask_NT: Array) -> float:
 def accuracy_table(by_op: dict[str, float]) -> Sequence[tuple[str, float]]:
     """Operations in the vocabulary's order with their accuracy."""
     return [(op, by_op[op]) for op in OPERATIONS if op in by_op]
+
+
+def percent(share: float) -> str:
+    """A share as people read it, `99.2 %`. Only what is all of them is `100 %`: 99.97 % is not rounded up."""
+    return "100 %" if share == 1 else f"{min(100 * share, 99.99):.2f} %" if share > 0.999 else f"{100 * share:.1f} %"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.errors import UserError
-from common.evaluation import Similarity, attention_pattern
+from common.evaluation import Similarity, attention_pattern, percent
 from common.run import History
 from common.types import Array
 from common.vocabulary import OPERATIONS, PAD, TOKENS
@@ -450,11 +450,6 @@ def _parting(runs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> "
     panels[0].set_ylabel("largest relative difference of any tensor")
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="optimizer, learning rate")
     return figure
-
-
-def percent(share: float) -> str:
-    """A share as people read it: `99.9 %`. What is not all is never rounded up to 100 %."""
-    return "100 %" if share == 1 else f"{min(100 * share, 99.9):.1f} %"
 
 
 def _figure(width: float, height: float) -> "Figure":

@@ -12,13 +12,12 @@ from common.checkpoint import Model
 from common.config import DigitsConfig
 from common.data.digits import Expression, Part
 from common.data.parsing import ParseError, example
-from common.evaluation import Evaluation
+from common.evaluation import Evaluation, percent
 from common.types import Array
 from common.vocabulary import TOKENS, words
 from console import draw
 from console.asking import Answer
 from console.backend import Twin
-from console.screens import percent
 
 WIDE = 80
 """From this width on, the two lists of an answer stand side by side."""

@@ -11,9 +11,10 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from common import evaluation
 from common.config import ClassifierConfig, DigitsConfig, TrainConfig
 from common.evaluation import Member
-from console import draw, screens
+from console import draw
 from console.backend import Twin
 
 
@@ -38,7 +39,7 @@ def run(
         for member in twin.train.population(seeds, task, model=model, train=train, progress=heard):
             members.append(member)
             if not console.is_terminal:
-                console.print(Text(f"seed {member.seed}: {screens.percent(member.test.accuracy)}"))
+                console.print(Text(f"seed {member.seed}: {evaluation.percent(member.test.accuracy)}"))
     console.print(summary(members, draw.is_ascii(console)))
     out.mkdir(parents=True, exist_ok=True)
     (out / "population.json").write_text(json.dumps(_record(members, twin, task, train), indent=1) + "\n")
@@ -60,14 +61,14 @@ def summary(members: Sequence[Member], ascii_only: bool) -> RenderableType:
     lines += histogram(shares, ascii_only)
     lines += [
         "",
-        f"median {screens.percent(statistics.median(shares))}, lowest {screens.percent(shares[0])}, "
-        f"highest {screens.percent(shares[-1])}; {perfect} of {len(shares)} runs answer all of them",
+        f"median {evaluation.percent(statistics.median(shares))}, lowest {evaluation.percent(shares[0])}, "
+        f"highest {evaluation.percent(shares[-1])}; {perfect} of {len(shares)} runs answer all of them",
     ]
     ops = members[0].test.by_op
     means = {op: statistics.fmean(m.test.by_op[op] for m in members) for op in ops}
     hardest = min(means, key=lambda op: means[op])
     if means[hardest] < 1:
-        lines.append(f"hardest operation: {hardest}, {screens.percent(means[hardest])} on average")
+        lines.append(f"hardest operation: {hardest}, {evaluation.percent(means[hardest])} on average")
     return Group(*(Text(line) for line in lines))
 
 

@@ -13,18 +13,13 @@ from common.config import ClassifierConfig, TrainConfig
 from common.data import digits
 from common.data.batching import Examples
 from common.data.digits import Digits
-from common.evaluation import Evaluation
+from common.evaluation import Evaluation, percent
 from common.run import Best, History
 from common.types import Array, Tree
 from common.vocabulary import PAD, TOKENS, decode, words
 from console import draw
 
 BAR = 20
-
-
-def percent(share: float) -> str:
-    """`100 %` only when it is all of them: 99.97 % is not rounded up."""
-    return "100 %" if share == 1 else f"{min(100 * share, 99.99):.2f} %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
 def _table(*columns: str) -> Table:

@@ -210,7 +210,8 @@ def _screen(session: Session, title: str, build: Callable[[], RenderableType]) -
         if answer.strip().lower() in ("q", "quit", ":q", "exit"):
             raise Leave
     line = "-" if session.ascii_only else "─"
-    session.console.print(Rule(f"{session.screen_number}. {title}", align="left", characters=line, style="dim"))
+    number = f"{session.screen_number}. " if session.interactive else ""
+    session.console.print(Rule(number + title, align="left", characters=line, style="dim"))
     session.console.print(build())
 
 
