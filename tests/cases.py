@@ -6,12 +6,14 @@ ids and masks) and read-only: a function that writes into an argument raises.
 """
 
 import importlib
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from common import params, tree
-from common.config import ClassifierConfig
+from common import params, random, tree
+from common.config import ClassifierConfig, GPTConfig, Seq2SeqConfig
 from common.types import Array, Tree
 
 
@@ -47,6 +49,11 @@ def _frozen(leaf: Any) -> Any:
 def as_tuple(grads: Tree) -> tuple[Tree, ...]:
     """Gradients as one tree for each positional argument, also where there is only one."""
     return grads if isinstance(grads, tuple) else (grads,)
+
+
+def key_biases(names: Iterable[str]) -> list[str]:
+    """The tensors whose gradient is exactly zero: a key bias moves all scores of a row alike, which softmax forgets."""
+    return [name for name in names if name.endswith("k.b")]
 
 
 def random_params(rng: np.random.Generator, shapes: Tree) -> Tree:
@@ -97,7 +104,44 @@ def _cases() -> list[Case]:
     }
     block = {"mask_BS": padding([7, 5], 7), "config": model}
 
+    gpt = GPTConfig(vocab=v, d_model=12, n_blocks=2, n_heads=3, d_ffn=10, max_len=9, dropout=0.3)
+    gpts = {
+        "gpt-tied": (gpt, None),
+        "gpt-dropout": (gpt, random.key(5)),
+        "gpt-untied": (replace(gpt, tied=False, activation="gelu_exact"), None),
+        "gpt-sinusoidal": (replace(gpt, positions="sinusoidal", activation="relu"), random.key(6)),
+    }
+    s2s = Seq2SeqConfig(v, 8, d_model=12, n_encoder=1, n_decoder=2, n_heads=3, d_ffn=10, max_len=9, dropout=0.3)
+    s2ss = {
+        "seq2seq": (s2s, None),
+        "seq2seq-dropout": (s2s, random.key(7)),
+        "seq2seq-tied-learned": (replace(s2s, tied=True, positions="learned"), random.key(8)),
+    }
+    sides = {
+        "src_BS": tokens["tokens_BT"],
+        "src_mask_BS": tokens["mask_BT"],
+        "tokens_BT": np.array([[1, 5, 5, 2, 0], [1, 7, 3, 0, 0]]),
+    }
+
     return [
+        *(
+            Case(
+                name,
+                "models.gpt",
+                (weights(params.shapes(c)),),
+                {"tokens_BT": tokens["tokens_BT"], "config": c, "key": key},
+            )
+            for name, (c, key) in gpts.items()
+        ),
+        *(
+            Case(name, "models.seq2seq", (weights(params.shapes(c)),), sides | {"config": c, "key": key})
+            for name, (c, key) in s2ss.items()
+        ),
+        Case("gelu", "ops.gelu", (x(2, 3, 5),), {}),
+        Case("gelu-exact", "ops.gelu", (x(2, 3, 5),), {"exact": True}),
+        Case("dropout", "ops.dropout", (x(2, 3, 5),), {"rate": 0.4, "key": random.key(3)}),
+        Case("dropout-at-rest", "ops.dropout", (x(2, 3, 5),), {"rate": 0.4, "key": None}),
+        Case("ffn-gelu", "layers.ffn", (weights(ffn), x(b, t, d)), {"activation": "gelu"}),
         Case("relu", "ops.relu", (x(2, 3, 5),), {}),
         Case("softmax", "ops.softmax", (x(2, 3, 5, 4),), {}),
         Case("softmax-forbidden", "ops.softmax", (forbidden,), {}),

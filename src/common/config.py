@@ -16,6 +16,8 @@ KEEPS = {"sgd": (), "momentum": ("m",), "adam": ("m", "v"), "adamw": ("m", "v")}
 """What each optimizer keeps from update to update besides its step count, each as large as the parameters."""
 OPTIMIZERS = tuple(KEEPS)
 SCHEDULES = ("constant", "cosine", "linear")
+POSITIONS = ("learned", "sinusoidal")
+ACTIVATIONS = ("relu", "gelu", "gelu_exact")
 DTYPES = ("float32", "bfloat16")
 
 
@@ -42,6 +44,26 @@ def _number(config: Any, name: str, low: float, high: float = float("inf"), *, o
 def _one_of(config: Any, name: str, choices: tuple[str, ...]) -> None:
     value = getattr(config, name)
     _require(value in choices, f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _check_widths(config: Any) -> None:
+    """What every model family asks of its sizes."""
+    _whole(config, 1, "d_model", "n_heads", "d_ffn", "max_len")
+    _number(config, "eps", 0.0, open_low=True)
+    _require(
+        config.d_model % config.n_heads == 0,
+        f"d_model {config.d_model} does not split into {config.n_heads} heads: make d_model a multiple of n_heads",
+    )
+
+
+def _check_blocks(config: Any) -> None:
+    """What the sequence models ask besides."""
+    _check_widths(config)
+    _one_of(config, "positions", POSITIONS)
+    _one_of(config, "activation", ACTIVATIONS)
+    _number(config, "dropout", 0.0, 0.9)
+    even = config.positions == "learned" or config.d_model % 2 == 0
+    _require(even, f"d_model must be even for sine and cosine positions, not {config.d_model}")
 
 
 class _Config:
@@ -76,13 +98,58 @@ class ClassifierConfig(_Config):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        _whole(self, 1, "vocab", "d_model", "n_blocks", "n_heads", "d_ffn", "max_len")
-        _number(self, "eps", 0.0, open_low=True)
-        _require(
-            self.d_model % self.n_heads == 0,
-            f"d_model {self.d_model} does not split into {self.n_heads} heads: make d_model a multiple of n_heads",
-        )
+        _check_widths(self)
+        _whole(self, 1, "vocab", "n_blocks")
         _require(self.d_model % 2 == 0, f"d_model must be even for sine and cosine positions, not {self.d_model}")
+
+
+@dataclass(frozen=True)
+class GPTConfig(_Config):
+    """The decoder alone: pre-LN, GELU, learned or sinusoidal positions, dropout, tied or untied head."""
+
+    vocab: int
+    d_model: int = 64
+    n_blocks: int = 2
+    n_heads: int = 4
+    d_ffn: int = 256
+    max_len: int = 64
+    eps: float = 1e-5
+    positions: str = "learned"
+    activation: str = "gelu"
+    dropout: float = 0.0
+    tied: bool = True
+
+    def __post_init__(self) -> None:
+        _check_blocks(self)
+        _whole(self, 1, "vocab", "n_blocks")
+        _require(isinstance(self.tied, bool), f"tied must be true or false, not {self.tied!r}")
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig(_Config):
+    """Encoder and decoder: post-LN, ReLU, sinusoidal or learned positions, dropout, tied or untied head."""
+
+    src_vocab: int
+    tgt_vocab: int
+    d_model: int = 64
+    n_encoder: int = 2
+    n_decoder: int = 2
+    n_heads: int = 4
+    d_ffn: int = 256
+    max_len: int = 64
+    eps: float = 1e-5
+    positions: str = "sinusoidal"
+    activation: str = "relu"
+    dropout: float = 0.0
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        _check_blocks(self)
+        _whole(self, 1, "src_vocab", "tgt_vocab", "n_encoder", "n_decoder")
+        _require(isinstance(self.tied, bool), f"tied must be true or false, not {self.tied!r}")
+
+
+ModelConfig = ClassifierConfig | GPTConfig | Seq2SeqConfig
 
 
 @dataclass(frozen=True)
