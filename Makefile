@@ -54,5 +54,5 @@ clean:  ## remove the environment and caches; runs/ stays
 	@touch $@
 
 .venv/oracle: .venv/core
-	@$(INSTALL) -e '.[test,bench]'
+	@$(INSTALL) -e '.[test,bench,hf]'
 	@touch $@

@@ -1,13 +1,14 @@
-"""numpy_ref against what PyTorch computed from the same weights. The files are made by tests/oracle/make.py."""
+"""numpy_ref against what PyTorch and Hugging Face computed from the same weights. Made by tests/oracle/make.py."""
 
 import numpy as np
 import pytest
 
-from common import gradcheck, tree
-from common.config import ClassifierConfig
-from numpy_ref.models import classifier
+from cases import key_biases
+from common import tree
+from common.config import ClassifierConfig, GPTConfig, Seq2SeqConfig
+from numpy_ref.models import classifier, gpt
 from numpy_ref.ops import cross_entropy
-from oracle.recipe import generic, load, projected
+from oracle.recipe import GOLDEN, Sequences, generic, load, numpy_run, projected, worst
 
 TENSORS, MODELS = load("classifier")
 TORCH = tree.build(TENSORS)
@@ -19,13 +20,6 @@ def run(forward, weights, config):
     loss, saved_loss = cross_entropy.forward(logits_BC, targets_B=TORCH["targets"])
     grads = classifier.backward(cross_entropy.backward(np.ones_like(loss), saved_loss), saved)
     return {"logits": logits_BC, "loss": loss, "grads": grads}
-
-
-def worst(found, wanted):
-    """The largest error, of logits and loss and of the gradients, each relative to its own kind."""
-    parts = [{"logits": x["logits"], "loss": x["loss"]} for x in (found, wanted)]
-    grads = gradcheck.difference(found["grads"], wanted["grads"])
-    return max(*gradcheck.difference(*parts).values(), *grads.values())
 
 
 both_forms = pytest.mark.parametrize("forward", [classifier.forward, classifier.forward_pooled])
@@ -62,3 +56,64 @@ def test_a_wrong_gradient_is_noticed(monkeypatch):
     monkeypatch.setattr(classifier.attention, "backward", wrong)
     part = TORCH["tiny"]
     assert worst(run(classifier.forward, part["weights"], ClassifierConfig(**MODELS["tiny"])), part) > 0.1
+
+
+# ---- the sequence models ----
+
+FAMILIES = {"gpt": GPTConfig, "seq2seq": Seq2SeqConfig}
+FILES = {family: load(family) for family in FAMILIES}
+every_sequence_model = pytest.mark.parametrize(
+    ("family", "name"), [(family, name) for family, (_, configs) in FILES.items() for name in configs]
+)
+
+
+def sequence_model(family, name):
+    """Configuration, batch and the rest of one model of a file."""
+    tensors, configs = FILES[family]
+    part = tree.build(tensors)[name]
+    return FAMILIES[family](**configs[name]), Sequences(**part["batch"]), part
+
+
+@every_sequence_model
+def test_logits_masked_loss_and_every_gradient(family, name):
+    config, batch, part = sequence_model(family, name)
+    assert worst(numpy_run(config, part["weights"], batch), part) <= 1e-12
+
+
+@every_sequence_model
+def test_the_batch_is_padded_and_only_some_places_count(family, name):
+    """And places that do not count decide nothing: other targets there leave the loss as it is."""
+    config, batch, part = sequence_model(family, name)
+    masks = [mask for mask in (batch.mask, batch.src_mask) if mask is not None]
+    assert all(len(set(mask.sum(axis=1))) == 3 for mask in masks)
+    assert not np.any(batch.counts & ~batch.mask)
+    assert 0 < batch.counts.sum() < batch.mask.sum()
+    other = batch._replace(targets=np.where(batch.counts, batch.targets, 0))
+    assert numpy_run(config, part["weights"], other)["loss"] == numpy_run(config, part["weights"], batch)["loss"]
+
+
+@every_sequence_model
+def test_no_gradient_in_the_file_is_zero(family, name):
+    """But that of a key's bias, which softmax does not see."""
+    grads = tree.named(sequence_model(family, name)[2]["grads"])
+    assert [n for n, g in grads.items() if np.max(np.abs(g)) <= 1e-6] == key_biases(grads)
+    assert all(np.max(np.abs(grads[n])) < 1e-15 for n in key_biases(grads))
+
+
+def test_the_files_hold_both_heads_both_positions_and_every_activation():
+    for _, configs in FILES.values():
+        assert {c["tied"] for c in configs.values()} == {True, False}
+        assert {c["positions"] for c in configs.values()} == {"learned", "sinusoidal"}
+    everything = [c for _, configs in FILES.values() for c in configs.values()]
+    assert {c["activation"] for c in everything} == {"relu", "gelu", "gelu_exact"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_files_are_small(family):
+    assert (GOLDEN / f"{family}.safetensors").stat().st_size < 300_000
+
+
+def test_a_head_that_forgets_it_is_tied_is_noticed(monkeypatch):
+    monkeypatch.setattr(gpt.embedding, "backward", lambda dy_BTD, saved: {"w": np.zeros((saved[0], dy_BTD.shape[-1]))})
+    config, batch, part = sequence_model("gpt", "tied")
+    assert worst(numpy_run(config, part["weights"], batch), part) > 0.01

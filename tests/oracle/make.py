@@ -14,11 +14,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 import torch_classifier
-from recipe import GOLDEN, generic, load, projected
+import torch_gpt
+import torch_seq2seq
+from recipe import GOLDEN, Sequences, generic, load, numpy_run, projected, sequences, worst
 from safetensors.numpy import save_file
 
 from common import gradcheck, random, tree
-from common.config import ClassifierConfig, TrainConfig
+from common.config import ACTIVATIONS, POSITIONS, ClassifierConfig, GPTConfig, Seq2SeqConfig, TrainConfig
 from common.data.batching import Examples, pad
 from common.types import Array, Tree
 from common.vocabulary import ID, encode
@@ -30,6 +32,21 @@ DEFAULT = ClassifierConfig()
 MODELS = {
     "tiny": ClassifierConfig(d_model=12, n_heads=3, d_ffn=10),
     "deep": ClassifierConfig(d_model=6, n_heads=1, n_blocks=3, d_ffn=14, max_len=9, eps=0.01),
+}
+SMALL = {"d_model": 12, "n_heads": 3, "d_ffn": 10, "max_len": 9}
+GPTS = {
+    "tied": GPTConfig(11, **SMALL),
+    "untied": GPTConfig(7, **SMALL | {"n_heads": 2}, n_blocks=1, eps=0.01, tied=False),
+    "exact": GPTConfig(7, **SMALL | {"d_model": 8, "n_heads": 1}, activation="gelu_exact"),
+    "sinusoidal": GPTConfig(7, **SMALL, n_blocks=1, positions="sinusoidal", activation="relu"),
+}
+SEQ2SEQS = {
+    "untied": Seq2SeqConfig(11, 8, **SMALL, n_encoder=1),
+    "tied": Seq2SeqConfig(5, 7, **SMALL | {"n_heads": 2}, n_encoder=2, n_decoder=1, eps=0.01, tied=True),
+    "learned": Seq2SeqConfig(
+        6, 9, **SMALL | {"d_model": 8, "n_heads": 1}, n_encoder=1, n_decoder=1, positions="learned"
+    ),
+    "gelu": Seq2SeqConfig(6, 5, **SMALL, n_encoder=1, n_decoder=1, positions="learned", activation="gelu", tied=True),
 }
 OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "weight_decay": 0.0},
@@ -65,6 +82,23 @@ def classifier_file() -> dict[str, Array]:
     found = witness(DEFAULT, generic(DEFAULT, 5), batch)
     parts["default"] = found | {"grads": tree.named(projected(tree.build(found["grads"])))}
     return tree.named(parts)
+
+
+def sequence_file(configs: dict[str, GPTConfig] | dict[str, Seq2SeqConfig]) -> dict[str, Array]:
+    """Each small model with its weights, its batch and what the witness says."""
+    parts: Tree = {}
+    for seed, (name, config) in enumerate(configs.items()):
+        weights, batch = generic(config, seed), sequences(config, seed)
+        given = {part: x for part, x in batch._asdict().items() if x is not None}
+        parts[name] = {"weights": weights, "batch": given} | sequence_witness(config, weights, batch)
+    return tree.named(parts)
+
+
+def sequence_witness(config: GPTConfig | Seq2SeqConfig, weights: Tree, batch: Sequences) -> dict[str, Tree]:
+    """Logits, loss and gradients by Hugging Face or PyTorch."""
+    module = torch_gpt if isinstance(config, GPTConfig) else torch_seq2seq
+    logits, loss, grads = module.run(config.to_dict(), tree.named(weights), batch)
+    return {"logits": logits, "loss": loss, "grads": grads}
 
 
 def optim_file() -> dict[str, Array]:
@@ -113,6 +147,32 @@ def live() -> Iterator[tuple[str, float]]:
     yield "live: the default model", apart(DEFAULT, 5, batch)
 
 
+def live_sequences() -> Iterator[tuple[str, float]]:
+    """The same for random small decoders and encoder-decoders: every activation, kind of positions and of head."""
+    rng = np.random.default_rng(1)
+    for number in range(12):
+        heads = int(rng.integers(1, 4))
+        common = {
+            "d_model": 2 * heads * int(rng.integers(1, 4)),
+            "n_heads": heads,
+            "d_ffn": int(rng.integers(1, 20)),
+            "max_len": int(rng.integers(6, 12)),
+            "activation": ACTIVATIONS[number % 3],
+            "positions": POSITIONS[number // 3 % 2],
+            "tied": number // 6 == 0,
+        }
+        depth = [int(n) for n in rng.integers(1, 4, 3)]
+        for config in (
+            GPTConfig(int(rng.integers(3, 20)), n_blocks=depth[0], **common),
+            Seq2SeqConfig(*rng.integers(3, 20, 2).tolist(), n_encoder=depth[1], n_decoder=depth[2], **common),
+        ):
+            weights, batch = generic(config, number), sequences(config, number)
+            found = numpy_run(config, weights, batch)
+            family = type(config).__name__.removesuffix("Config").lower()
+            about = f"{config.activation}, {config.positions}, {'tied' if config.tied else 'untied'}"
+            yield f"live: {family} {number}, {about}", worst(found, sequence_witness(config, weights, batch))
+
+
 def apart(config: ClassifierConfig, seed: int, batch: Examples) -> float:
     weights = generic(config, seed)
     loss, grads, logits = train.loss_and_grads(weights, batch, model=config)
@@ -150,6 +210,8 @@ def main() -> int:
     made = {
         "classifier": (classifier_file(), {name: config.to_dict() for name, config in MODELS.items()}),
         "optim": (optim_file(), OPTIMIZERS),
+        "gpt": (sequence_file(GPTS), {name: config.to_dict() for name, config in GPTS.items()}),
+        "seq2seq": (sequence_file(SEQ2SEQS), {name: config.to_dict() for name, config in SEQ2SEQS.items()}),
     }
     if not check:
         GOLDEN.mkdir(exist_ok=True)
@@ -161,9 +223,9 @@ def main() -> int:
     rows = []
     for name, (tensors, _) in made.items():
         rows += [(f"{name}: {group}", error) for group, error in drift(load(name)[0], tensors)]
-    rows += [*live(), *live_optimizers(made["optim"][0])]
+    rows += [*live(), *live_optimizers(made["optim"][0]), *live_sequences()]
     for name, error in rows:
-        print(f"{name:40} {error:8.1e}  {'ok' if error <= BAR else 'DIFFERS'}")
+        print(f"{name:48} {error:8.1e}  {'ok' if error <= BAR else 'DIFFERS'}")
     return 0 if all(error <= BAR for _, error in rows) else 1
 
 
