@@ -66,6 +66,24 @@ def _check_blocks(config: Any) -> None:
     _require(even, f"d_model must be even for sine and cosine positions, not {config.d_model}")
 
 
+def _check_ops(task: Any) -> None:
+    """The operations of a task, each once, and numbers of arguments that all of them can work on."""
+    named = isinstance(task.ops, tuple) and len(task.ops) > 0
+    _require(named, f"ops must name at least one of {', '.join(OPERATIONS)}")
+    for op in task.ops:
+        near = get_close_matches(str(op).capitalize(), OPERATIONS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(OPERATIONS)}"
+        _require(op in OPERATIONS, f"there is no operation {op!r}; {hint}")
+    _require(len(set(task.ops)) == len(task.ops), f"ops names an operation twice: {', '.join(task.ops)}")
+    _whole(task, 2 if "Second" in task.ops else 1, "min_args")
+    _whole(task, task.min_args, "max_args")
+
+
+def _check_split_seed(task: Any) -> None:
+    _whole(task, 0, "split_seed")
+    _require(task.split_seed < 2**32, f"split_seed must be below 2^32, not {task.split_seed}")
+
+
 class _Config:
     """To and from plain dicts, for checkpoints."""
 
@@ -167,20 +185,9 @@ class DigitsConfig(_Config):
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(
-            isinstance(self.ops, tuple) and len(self.ops) > 0, f"ops must name at least one of {', '.join(OPERATIONS)}"
-        )
-        for op in self.ops:
-            near = get_close_matches(str(op).capitalize(), OPERATIONS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(OPERATIONS)}"
-            _require(op in OPERATIONS, f"there is no operation {op!r}; {hint}")
-        _require(len(set(self.ops)) == len(self.ops), f"ops names an operation twice: {', '.join(self.ops)}")
-        least = 2 if "Second" in self.ops else 1
-        _whole(self, least, "min_args")
-        _whole(self, self.min_args, "max_args")
+        _check_ops(self)
         _whole(self, 1, "max_value")
-        _whole(self, 0, "split_seed")
-        _require(self.split_seed < 2**32, f"split_seed must be below 2^32, not {self.split_seed}")
+        _check_split_seed(self)
         _require(
             self.max_value <= 9,
             f"the classifier answers with one token, so max_value can be at most 9, not {self.max_value}",
@@ -190,6 +197,52 @@ class DigitsConfig(_Config):
     def max_tokens(self) -> int:
         """The length in tokens of the longest expression: operation, two brackets, arguments."""
         return self.max_args + 3
+
+
+SEQUENCE_TASKS = ("operations", "copy", "reverse", "sort", "add")
+
+
+@dataclass(frozen=True)
+class SequenceConfig(_Config):
+    """A task whose answer is a sequence of tokens. Settings of other tasks than `task` are ignored.
+
+    `operations` answers in full what the classifier answers with one digit, for numbers of any size; `copy`, `reverse`
+    and `sort` take a row of digits; `add` takes two numbers.
+    """
+
+    task: str = "operations"
+    ops: tuple[str, ...] = OPERATIONS
+    min_args: int = 3
+    max_args: int = 3
+    max_value: int = 99
+    min_length: int = 1
+    max_length: int = 12
+    max_digits: int = 4
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of(self, "task", SEQUENCE_TASKS)
+        _check_ops(self)
+        _whole(self, 1, "max_value", "min_length", "max_digits")
+        _whole(self, self.min_length, "max_length")
+        _check_split_seed(self)
+
+    @property
+    def max_prompt(self) -> int:
+        """The length in tokens of the longest question, its `=` included."""
+        if self.task == "operations":
+            return 4 + self.max_args * len(str(self.max_value)) + (self.max_args - 1)
+        return 2 + self.max_length if self.task != "add" else 2 + 2 * self.max_digits
+
+    @property
+    def max_answer(self) -> int:
+        """The length in tokens of the longest answer, without the end token."""
+        if self.task == "operations":
+            return len(str(self.max_value))
+        return self.max_length if self.task != "add" else self.max_digits + 1
+
+
+TaskConfig = DigitsConfig | SequenceConfig
 
 
 @dataclass(frozen=True)

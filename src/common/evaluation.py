@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.data.batching import Examples
+from common.data.batching import AnyExamples
 from common.run import Best, History
 from common.types import Array, Tree
-from common.vocabulary import DIGIT_IDS, OPERATIONS, TOKENS
+from common.vocabulary import DIGIT_IDS, OPERATIONS, TOKENS, WORDS
 
 
 class Evaluation(NamedTuple):
@@ -23,7 +23,7 @@ class Evaluation(NamedTuple):
     by_op: dict[str, float]
     """Share of right answers for each operation that occurs."""
     predictions: Array
-    """The most probable token of each example, int64, shape (N,)."""
+    """The most probable token of each example, int64, (N,); of each position, (N, T), where answers have several."""
 
 
 class Member(NamedTuple):
@@ -35,16 +35,20 @@ class Member(NamedTuple):
     """Its answers to the test part, which all members share."""
 
 
-def judge(loss: float, predictions_N: Array, examples: Examples) -> Evaluation:
-    """Count right answers, in all and by operation (the first token of each example)."""
-    right_N = predictions_N == examples.targets
-    ops_N = examples.tokens[:, 0]
-    by_op = {op: float(np.mean(right_N[ops_N == i])) for i, op in _present(ops_N)}
-    return Evaluation(float(loss), float(np.mean(right_N)), by_op, predictions_N)
+def judge(loss: float, predictions: Array, examples: AnyExamples) -> Evaluation:
+    """Count right answers, in all and by operation (the first token of each question).
+
+    An answer of several tokens is right if all of them are. Each was predicted with the right ones before it, and as
+    long as all of those were right too it is what greedy decoding would have written: exact match, without decoding.
+    """
+    hit = predictions == examples.targets
+    right_N = hit if hit.ndim == 1 else np.all(hit | ~examples.weights, axis=1)
+    by_op = {op: float(np.mean(right_N[examples.groups == i])) for i, op in _present(examples.groups)}
+    return Evaluation(float(loss), float(np.mean(right_N)), by_op, predictions)
 
 
-def _present(ops_N: Array) -> list[tuple[int, str]]:
-    return [(i, TOKENS[i]) for i in np.unique(ops_N).tolist()]
+def _present(groups_N: Array) -> list[tuple[int, str]]:
+    return [(i, WORDS[i]) for i in np.unique(groups_N).tolist() if i not in DIGIT_IDS]
 
 
 def confusion(predictions_N: Array, targets_N: Array) -> Array:
@@ -144,7 +148,7 @@ def padding_share(mask_NT: Array) -> float:
 
 def accuracy_table(by_op: dict[str, float]) -> Sequence[tuple[str, float]]:
     """Operations in the vocabulary's order with their accuracy."""
-    return [(op, by_op[op]) for op in OPERATIONS if op in by_op]
+    return [(op, by_op[op]) for op in WORDS if op in by_op]
 
 
 def percent(share: float) -> str:

@@ -4,9 +4,12 @@ Training is a walk from one TrainState to the next; a checkpoint is a TrainState
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from common.types import Tree
+
+AnyData: TypeAlias = Any
+"""The data of a run, of any task: `train`, `validation`, `test`, examples of the model's family."""
 
 
 @dataclass

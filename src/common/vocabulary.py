@@ -6,9 +6,13 @@ TOKENS = (
     "[PAD]", "[EOS]", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
     "First", "Second", "Last", "Max", "Min", "(", ")", ",",
 )  # fmt: skip
+"""The first twenty, which never move: all that the classifier knows."""
+WORDS = (*TOKENS, "=", "[START]", "+", "Copy", "Reverse", "Sort")
+"""What the sequence models know: the twenty, and more from 20 on."""
 PAD, EOS = 0, 1
 OPERATIONS = ("First", "Second", "Last", "Max", "Min")
-ID = {token: i for i, token in enumerate(TOKENS)}
+ID = {token: i for i, token in enumerate(WORDS)}
+START = ID["[START]"]
 DIGIT_IDS = tuple(ID[str(digit)] for digit in range(10))
 
 
@@ -23,9 +27,9 @@ def encode(text: str) -> list[int]:
 
 def decode(ids: Iterable[int]) -> str:
     """The text of token ids, padding left out."""
-    return " ".join(TOKENS[i] for i in ids if i != PAD)
+    return " ".join(WORDS[i] for i in ids if i != PAD)
 
 
 def words(ids: Sequence[int]) -> list[str]:
     """Each id's token, padding included: the labels of an attention picture."""
-    return [TOKENS[i] for i in ids]
+    return [WORDS[i] for i in ids]

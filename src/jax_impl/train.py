@@ -20,21 +20,20 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from common import evaluation, params, random, tree
-from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.config import ClassifierConfig, DigitsConfig, ModelConfig, TrainConfig
 from common.data import digits
-from common.data.batching import Examples
-from common.data.digits import Digits
+from common.data.batching import AnyExamples
 from common.errors import UserError
 from common.evaluation import Evaluation, Member
-from common.run import Best, History, TrainState
+from common.run import AnyData, Best, History, TrainState
 from common.types import AnyArray, Tree
-from jax_impl import optim
+from jax_impl import family, optim
 from jax_impl.device import loop, precision, setup
 from jax_impl.models import classifier
-from jax_impl.ops import cross_entropy, softmax
+from jax_impl.ops import softmax
 
 
-def init(model: ClassifierConfig, train: TrainConfig, dtype: DTypeLike = np.float32) -> TrainState:
+def init(model: ModelConfig, train: TrainConfig, dtype: DTypeLike = np.float32) -> TrainState:
     """The state before the first update: fresh parameters from the run's seed."""
     drawn = params.init(random.fold_in(random.key(train.seed), 0), model, dtype)
     fresh = tree.map(jnp.asarray, drawn)
@@ -42,51 +41,74 @@ def init(model: ClassifierConfig, train: TrainConfig, dtype: DTypeLike = np.floa
 
 
 @partial(jax.jit, static_argnames="model")
-def loss_and_grads(params: Tree, examples: Examples, *, model: ClassifierConfig) -> tuple[jax.Array, Tree, jax.Array]:
-    """Mean loss (nats), its gradient for every parameter, and the logits (B, C) of a batch."""
+def loss_and_grads(
+    params: Tree, examples: AnyExamples, *, model: ModelConfig, key: jax.Array | None = None
+) -> tuple[jax.Array, Tree, jax.Array]:
+    """Mean loss (nats), its gradient for every parameter, and the logits of a batch. A key means dropout."""
 
     def loss_fn(params):
-        logits_BC = classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
-        return cross_entropy.forward(logits_BC, targets_B=examples.targets), logits_BC
+        logits = family.logits(params, examples, model=model, key=key)
+        return family.loss(logits, examples), logits
 
-    (loss, logits_BC), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
-    return loss, grads, logits_BC
+    (loss, logits), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
+    return loss, grads, logits
 
 
 @partial(jax.jit, static_argnames=("model", "train"))
 def train_step(
-    params: Tree, opt: dict, examples: Examples, *, lr: float, model: ClassifierConfig, train: TrainConfig
+    params: Tree,
+    opt: dict,
+    examples: AnyExamples,
+    *,
+    lr: float,
+    model: ModelConfig,
+    train: TrainConfig,
+    key: jax.Array | None = None,
 ) -> tuple[Tree, dict, jax.Array, jax.Array]:
     """One update: new parameters, new optimizer state, and the batch's loss and accuracy before the update."""
-    loss, grads, logits_BC = loss_and_grads(precision.lower(params, train.dtype), examples, model=model)
+    loss, grads, logits = loss_and_grads(precision.lower(params, train.dtype), examples, model=model, key=key)
     new_params, new_opt = optim.update(params, precision.like(grads, params), opt, lr=lr, config=train)
-    accuracy = jnp.mean(jnp.argmax(logits_BC, axis=-1) == examples.targets, dtype=loss.dtype)
+    accuracy = jnp.mean(family.right(logits, examples), dtype=loss.dtype)
     return new_params, new_opt, loss, accuracy
 
 
 @partial(jax.jit, static_argnames=("model", "train"), donate_argnums=0)
-def _updates(carry: Any, examples: Examples, order: AnyArray, lrs: AnyArray, n: int, *, model, train):
-    """`n` updates: the state after them, a copy of it for the host, and the figures of each update."""
+def _updates(
+    carry: Any,
+    examples: AnyExamples,
+    order: AnyArray,
+    lrs: AnyArray,
+    n: int,
+    first: int = 0,
+    key: AnyArray | None = None,
+    *,
+    model: ModelConfig,
+    train: TrainConfig,
+):
+    """`n` updates from number `first` on: the state after them, a copy of it for the host, the figures of each."""
     step = partial(train_step, model=model, train=train)
-    carry, figures = loop.updates(step, carry, examples, order, lrs, n)
+    carry, figures = loop.updates(step, carry, examples, order, lrs, n, first, key)
     return carry, carry, figures
 
 
 def fit(
-    state: TrainState, data: Digits, *, model: ClassifierConfig, train: TrainConfig, every: int = 50
+    state: TrainState, data: AnyData, *, model: ModelConfig, train: TrainConfig, every: int = 50
 ) -> Iterator[TrainState]:
     """Train from `state` to the end of the run, yielding the state after every `every` updates and after each epoch.
 
     An epoch's last state comes with its record in `history.epochs` and with `best` up to date. Raises UserError if the
     loss is no longer a finite number.
     """
-    examples = Examples(*map(jnp.asarray, data.train))
+    examples = type(data.train)(*map(jnp.asarray, data.train))
     carry = jax.tree.map(jnp.copy, (state.params, state.opt))
+    key = random.fold_in(random.key(train.seed), 3) if getattr(model, "dropout", 0.0) else None
     program = replace(train, seed=0)  # the program is the same for every seed: compile it once for a population
     queue = []
     for start, stop in loop.stretches(state.step, train, every):
         order, lrs = loop.plan(start, stop, train, every, jax.tree.leaves(carry)[0].dtype)
-        carry, kept, figures = _updates(carry, examples, order, lrs, stop - start, model=model, train=program)
+        carry, kept, figures = _updates(
+            carry, examples, order, lrs, stop - start, start, key, model=model, train=program
+        )
         queue.append((stop, kept, figures[: stop - start]))
         if len(queue) > 1:
             state = _arrive(state, *queue.pop(0), data, model=model, train=train)
@@ -100,9 +122,9 @@ def _arrive(
     step: int,
     kept: Any,
     figures: jax.Array,
-    data: Digits,
+    data: AnyData,
     *,
-    model: ClassifierConfig,
+    model: ModelConfig,
     train: TrainConfig,
 ) -> TrainState:
     """Take what the device has finished into the run's state; waits for it."""
@@ -119,7 +141,7 @@ def _arrive(
     return arrived
 
 
-def _end_of_epoch(state: TrainState, data: Digits, *, model: ClassifierConfig, train: TrainConfig) -> TrainState:
+def _end_of_epoch(state: TrainState, data: AnyData, *, model: ModelConfig, train: TrainConfig) -> TrainState:
     found = evaluate(state.params, data.validation, model=model)
     epoch, n = state.step // train.steps_per_epoch, train.steps_per_epoch
     record = {"epoch": epoch, "step": state.step, "loss": found.loss, "accuracy": found.accuracy, "by_op": found.by_op}
@@ -135,19 +157,22 @@ def _end_of_epoch(state: TrainState, data: Digits, *, model: ClassifierConfig, t
 _answers = jax.jit(loop.answers, static_argnames="model")
 
 
-def evaluate(params: Tree, examples: Examples, *, model: ClassifierConfig, batch_size: int = 512) -> Evaluation:
+def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_size: int = 512) -> Evaluation:
     """Loss, accuracy in all and by operation, and predictions, over any number of examples.
 
     The last batch is filled up with its own first rows, so that every batch has the shape that was compiled.
     """
-    losses, predictions = [], []
+    losses, counts, predictions = [], [], []
     n = len(examples.targets)
     for start in range(0, n, batch_size):
         taken = np.arange(start, start + batch_size) % n
-        losses_B, predictions_B = _answers(params, examples.take(taken), model=model)
-        losses.append(np.asarray(losses_B)[: n - start])
-        predictions.append(np.asarray(predictions_B)[: n - start])
-    return evaluation.judge(np.concatenate(losses).mean(dtype=np.float64), np.concatenate(predictions), examples)
+        found = _answers(params, examples.take(taken), model=model)
+        losses_B, counts_B, predictions_B = (np.asarray(part)[: n - start] for part in found)
+        losses.append(losses_B.astype(np.float64))
+        counts.append(counts_B)
+        predictions.append(predictions_B)
+    mean = np.average(np.concatenate(losses), weights=np.concatenate(counts))
+    return evaluation.judge(float(mean), np.concatenate(predictions), examples)
 
 
 @partial(jax.jit, static_argnames="model")

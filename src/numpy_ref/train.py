@@ -15,48 +15,54 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from common import evaluation, params, random
-from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.config import ClassifierConfig, DigitsConfig, ModelConfig, TrainConfig
 from common.data import digits
-from common.data.batching import Examples, rows
-from common.data.digits import Digits
+from common.data.batching import AnyExamples, rows
 from common.errors import UserError
 from common.evaluation import Evaluation, Member
-from common.run import Best, History, TrainState
+from common.run import AnyData, Best, History, TrainState
 from common.schedule import learning_rate
-from common.types import Array, Tree
-from numpy_ref import optim
+from common.types import Array, Key, Tree
+from numpy_ref import family, optim
 from numpy_ref.models import classifier
-from numpy_ref.ops import cross_entropy, softmax
+from numpy_ref.ops import softmax
 
 
-def init(model: ClassifierConfig, train: TrainConfig, dtype: DTypeLike = np.float32) -> TrainState:
+def init(model: ModelConfig, train: TrainConfig, dtype: DTypeLike = np.float32) -> TrainState:
     """The state before the first update: fresh parameters from the run's seed."""
     fresh = params.init(random.fold_in(random.key(train.seed), 0), model, dtype)
     return TrainState(fresh, optim.init(fresh, train), 0, History())
 
 
-def loss_and_grads(params: Tree, examples: Examples, *, model: ClassifierConfig) -> tuple[Array, Tree, Array]:
-    """Mean loss (nats), its gradient for every parameter, and the logits (B, C) of a batch."""
-    logits_BC, saved_model = classifier.forward_pooled(
-        params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model
-    )
-    loss, saved_loss = cross_entropy.forward(logits_BC, targets_B=examples.targets)
-    dlogits_BC = cross_entropy.backward(np.ones_like(loss), saved_loss)
-    return loss, classifier.backward(dlogits_BC, saved_model), logits_BC
+def loss_and_grads(
+    params: Tree, examples: AnyExamples, *, model: ModelConfig, key: Key | None = None
+) -> tuple[Array, Tree, Array]:
+    """Mean loss (nats), its gradient for every parameter, and the logits of a batch. A key means dropout."""
+    logits, saved_model = family.logits(params, examples, model=model, key=key)
+    loss, saved_loss = family.loss(logits, examples)
+    dlogits = family.loss_backward(np.ones_like(loss), saved_loss, rank=logits.ndim)
+    return loss, family.logits_backward(dlogits, saved_model, model=model), logits
 
 
 def train_step(
-    params: Tree, opt: dict, examples: Examples, *, lr: float, model: ClassifierConfig, train: TrainConfig
+    params: Tree,
+    opt: dict,
+    examples: AnyExamples,
+    *,
+    lr: float,
+    model: ModelConfig,
+    train: TrainConfig,
+    key: Key | None = None,
 ) -> tuple[Tree, dict, float, float]:
     """One update: new parameters, new optimizer state, and the batch's loss and accuracy before the update."""
-    loss, grads, logits_BC = loss_and_grads(params, examples, model=model)
+    loss, grads, logits = loss_and_grads(params, examples, model=model, key=key)
     new_params, new_opt = optim.update(params, grads, opt, lr=lr, config=train)
-    accuracy = float(np.mean(np.argmax(logits_BC, axis=-1) == examples.targets))
+    accuracy = float(np.mean(family.right(logits, examples)))
     return new_params, new_opt, float(loss), accuracy
 
 
 def fit(
-    state: TrainState, data: Digits, *, model: ClassifierConfig, train: TrainConfig, every: int = 1
+    state: TrainState, data: AnyData, *, model: ModelConfig, train: TrainConfig, every: int = 1
 ) -> Iterator[TrainState]:
     """Train from `state` to the end of the run, yielding the state after every `every` updates and after each epoch.
 
@@ -76,12 +82,13 @@ def fit(
 
 
 def _updates(
-    state: TrainState, examples: Examples, order: Array, *, model: ClassifierConfig, train: TrainConfig
+    state: TrainState, examples: AnyExamples, order: Array, *, model: ModelConfig, train: TrainConfig
 ) -> TrainState:
     params, opt, step, history = state.params, state.opt, state.step, state.history
     for taken in order:
         lr = learning_rate(step, steps=train.steps, lr=train.lr, schedule=train.schedule, warmup=train.warmup)
-        params, opt, loss, accuracy = train_step(params, opt, examples.take(taken), lr=lr, model=model, train=train)
+        batch, key = examples.take(taken), _dropout_key(model, train, step)
+        params, opt, loss, accuracy = train_step(params, opt, batch, lr=lr, model=model, train=train, key=key)
         if not math.isfinite(loss):
             raise UserError(f"the loss of update {step + 1} is {loss}: training has diverged; try a smaller --lr")
         history.loss.append(loss)
@@ -90,7 +97,14 @@ def _updates(
     return TrainState(params, opt, step, history, state.best)
 
 
-def _end_of_epoch(state: TrainState, data: Digits, *, model: ClassifierConfig, train: TrainConfig) -> TrainState:
+def _dropout_key(model: ModelConfig, train: TrainConfig, step: int) -> Key | None:
+    """The key of an update's dropout masks, or None for a model without dropout."""
+    if not getattr(model, "dropout", 0.0):
+        return None
+    return random.fold_in(random.fold_in(random.key(train.seed), 3), step)
+
+
+def _end_of_epoch(state: TrainState, data: AnyData, *, model: ModelConfig, train: TrainConfig) -> TrainState:
     found = evaluate(state.params, data.validation, model=model)
     epoch, n = state.step // train.steps_per_epoch, train.steps_per_epoch
     record = {"epoch": epoch, "step": state.step, "loss": found.loss, "accuracy": found.accuracy, "by_op": found.by_op}
@@ -103,16 +117,18 @@ def _end_of_epoch(state: TrainState, data: Digits, *, model: ClassifierConfig, t
     return TrainState(state.params, state.opt, state.step, state.history, best)
 
 
-def evaluate(params: Tree, examples: Examples, *, model: ClassifierConfig, batch_size: int = 512) -> Evaluation:
+def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_size: int = 512) -> Evaluation:
     """Loss, accuracy in all and by operation, and predictions, over any number of examples."""
-    losses, predictions = [], []
+    losses, predictions, counts = [], [], []
     for start in range(0, len(examples.targets), batch_size):
         part = examples.take(slice(start, start + batch_size))
-        logits_BC, _ = classifier.forward_pooled(params, tokens_BT=part.tokens, mask_BT=part.mask, config=model)
-        loss, _ = cross_entropy.forward(logits_BC, targets_B=part.targets)
-        losses.append(float(loss) * len(part.targets))
-        predictions.append(np.argmax(logits_BC, axis=-1))
-    return evaluation.judge(sum(losses) / len(examples.targets), np.concatenate(predictions), examples)
+        logits, _ = family.logits(params, part, model=model)
+        loss, _ = family.loss(logits, part)
+        losses.append(float(loss))
+        counts.append(part.targets.size if logits.ndim == 2 else int(part.weights.sum()))
+        predictions.append(np.argmax(logits, axis=-1))
+    mean = float(np.average(losses, weights=counts))
+    return evaluation.judge(mean, np.concatenate(predictions), examples)
 
 
 def predict(params: Tree, tokens_BT: Array, mask_BT: Array, *, model: ClassifierConfig) -> Array:

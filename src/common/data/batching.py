@@ -5,7 +5,7 @@ and a resumed run goes on with the batch that would have come next.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,8 +26,59 @@ class Examples(NamedTuple):
     targets: AnyArray
     """The token id of the answer, int64, shape (N,)."""
 
+    @property
+    def groups(self) -> AnyArray:
+        """The first token of each question, the operation, (N,): accuracy is counted by it."""
+        return self.tokens[:, 0]
+
     def take(self, rows: AnyArray | slice) -> "Examples":
         return Examples(self.tokens[rows], self.mask[rows], self.targets[rows])
+
+
+class Texts(NamedTuple):
+    """N texts for the decoder alone, or a batch of B of them: each position is asked for the token that comes next."""
+
+    tokens: AnyArray
+    """Token ids, int64, shape (N, T)."""
+    targets: AnyArray
+    """The token that comes next, int64, shape (N, T)."""
+    weights: AnyArray
+    """True where the answer counts, bool, shape (N, T)."""
+
+    @property
+    def groups(self) -> AnyArray:
+        """The first token of each text, (N,)."""
+        return self.tokens[:, 0]
+
+    def take(self, rows: AnyArray | slice) -> "Texts":
+        return Texts(self.tokens[rows], self.targets[rows], self.weights[rows])
+
+
+class Pairs(NamedTuple):
+    """N sources and targets for encoder and decoder, or a batch of B of them."""
+
+    src: AnyArray
+    """Token ids of the source, int64, shape (N, S)."""
+    mask: AnyArray
+    """True where the source is real, bool, shape (N, S)."""
+    tokens: AnyArray
+    """What the decoder reads, the start token first, int64, shape (N, T)."""
+    targets: AnyArray
+    """What it shall write, the end token last, int64, shape (N, T)."""
+    weights: AnyArray
+    """True where the target is real, bool, shape (N, T)."""
+
+    @property
+    def groups(self) -> AnyArray:
+        """The first token of each source, (N,)."""
+        return self.src[:, 0]
+
+    def take(self, rows: AnyArray | slice) -> "Pairs":
+        return Pairs(*(part[rows] for part in self))
+
+
+AnyExamples: TypeAlias = Any
+"""Examples, Texts or Pairs: whatever the model family reads. All have `targets`, `groups` and `take`."""
 
 
 def pad(sequences: Sequence[Sequence[int]], length: int | None = None) -> tuple[Array, Array]:

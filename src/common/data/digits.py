@@ -5,21 +5,20 @@ train, 10 % validation, 10 % test. Nothing has to be listed, so this works for s
 with the same split seed holds out the same expressions, whatever it trains on.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from common import random
 from common.config import DigitsConfig
+from common.data import split
 from common.data.batching import Examples, pad
+from common.data.split import Part
 from common.errors import UserError
 from common.types import Array, Key
 from common.vocabulary import ID
-
-Part = Literal["train", "validation", "test"]
 
 LISTABLE = 40_000
 """A space up to this size is listed in full, and all its held-out expressions are asked; of a larger one, SAMPLE."""
@@ -41,7 +40,7 @@ class Expression(NamedTuple):
 
     @property
     def answer(self) -> int:
-        return _ANSWER[self.op](self.args)
+        return ANSWER[self.op](self.args)
 
     @property
     def target(self) -> int:
@@ -49,7 +48,7 @@ class Expression(NamedTuple):
         return ID[str(self.answer)]
 
 
-_ANSWER: dict[str, Callable[[tuple[int, ...]], int]] = {
+ANSWER: dict[str, Callable[[tuple[int, ...]], int]] = {
     "First": lambda args: args[0],
     "Second": lambda args: args[1],
     "Last": lambda args: args[-1],
@@ -59,10 +58,8 @@ _ANSWER: dict[str, Callable[[tuple[int, ...]], int]] = {
 
 
 def part(expression: Expression, split_seed: int) -> Part:
-    """The part that an expression belongs to under a split seed, for ever: the first 64 bits of a SHA-256."""
-    digest = hashlib.sha256(f"{split_seed}:{expression.text}".encode()).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
-    return "train" if share < 0.8 else "validation" if share < 0.9 else "test"
+    """The part that an expression belongs to under a split seed, for ever."""
+    return split.part(expression.text, split_seed)
 
 
 def size(task: DigitsConfig) -> int:

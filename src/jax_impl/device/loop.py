@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from common.config import ClassifierConfig, TrainConfig
-from common.data.batching import Examples, rows
+from common.config import ModelConfig, TrainConfig
+from common.data.batching import AnyExamples, rows
 from common.schedule import learning_rate
 from common.types import Array, Tree
-from jax_impl.models import classifier
-from jax_impl.ops import cross_entropy
+from jax_impl import family
 
 
 def stretches(step: int, train: TrainConfig, every: int) -> Iterator[tuple[int, int]]:
@@ -41,13 +40,24 @@ def plan(start: int, stop: int, train: TrainConfig, every: int, dtype: Any) -> t
 
 
 def updates(
-    step: Callable[..., Any], carry: tuple[Tree, dict], examples: Examples, order: jax.Array, lrs: jax.Array, n: int
+    step: Callable[..., Any],
+    carry: tuple[Tree, dict],
+    examples: AnyExamples,
+    order: jax.Array,
+    lrs: jax.Array,
+    n: int,
+    first: int = 0,
+    key: jax.Array | None = None,
 ) -> tuple[tuple[Tree, dict], jax.Array]:
-    """The first `n` updates of a plan: new parameters and optimizer state, and the loss and accuracy of each update."""
+    """The first `n` updates of a plan that begins with update number `first`; `key`, if any, is for dropout.
+
+    Returns new parameters and optimizer state, and the loss and accuracy of each update, (len(order), 2).
+    """
 
     def one(i, so_far):
         params, opt, figures = so_far
-        params, opt, loss, accuracy = step(params, opt, examples.take(order[i]), lr=lrs[i])
+        masks = {} if key is None else {"key": jax.random.fold_in(key, first + i)}
+        params, opt, loss, accuracy = step(params, opt, examples.take(order[i]), lr=lrs[i], **masks)
         return params, opt, figures.at[i].set(jnp.stack([loss, accuracy]).astype(figures.dtype))
 
     figures = jnp.zeros((len(order), 2), lrs.dtype)
@@ -55,8 +65,13 @@ def updates(
     return (params, opt), figures
 
 
-def answers(params: Tree, examples: Examples, model: ClassifierConfig) -> tuple[jax.Array, jax.Array]:
-    """Each example's loss and most probable token, both (B,)."""
-    logits_BC = classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
-    each = jax.vmap(lambda logits_C, target: cross_entropy.forward(logits_C[None], targets_B=target[None]))
-    return each(logits_BC, examples.targets), jnp.argmax(logits_BC, axis=-1)
+def answers(params: Tree, examples: AnyExamples, model: ModelConfig) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Each example's mean loss, over how many tokens, both (B,), and the most probable tokens, (B,) or (B, T)."""
+    logits = family.logits(params, examples, model=model)
+
+    def one(logits, example):
+        lifted = jax.tree.map(lambda leaf: leaf[None], example)
+        return family.loss(logits[None], lifted)
+
+    counts_B = jnp.ones(len(logits)) if logits.ndim == 2 else jnp.sum(examples.weights, axis=-1)
+    return jax.vmap(one)(logits, examples), counts_B, jnp.argmax(logits, axis=-1)

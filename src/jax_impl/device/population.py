@@ -28,12 +28,12 @@ from jax_impl.device import loop
 @partial(jax.jit, static_argnames=("model", "train"), donate_argnums=0)
 def _updates(carry, examples, order, lrs, n, *, model, train):
     step = partial(one.train_step, model=model, train=train)
-    run = partial(loop.updates, step)
+    run = partial(loop.updates, step)  # without a key: the classifier has no dropout
     return jax.vmap(run, in_axes=(0, 0, 0, None, None))(carry, examples, order, lrs, n)
 
 
 @partial(jax.jit, static_argnames="model")
-def _answers(params: Tree, examples: Examples, *, model: ClassifierConfig) -> tuple[jax.Array, jax.Array]:
+def _answers(params: Tree, examples: Examples, *, model: ClassifierConfig) -> tuple[jax.Array, jax.Array, jax.Array]:
     return jax.vmap(lambda p: loop.answers(p, examples, model))(params)
 
 
@@ -79,6 +79,6 @@ def _choose(won: jax.Array, new: Tree, old: Tree) -> Tree:
 
 
 def _evaluate(params: Tree, examples: Examples, model: ClassifierConfig) -> list[Evaluation]:
-    losses_NB, predictions_NB = map(np.asarray, _answers(params, examples, model=model))
+    losses_NB, _, predictions_NB = map(np.asarray, _answers(params, examples, model=model))
     pairs = zip(losses_NB, predictions_NB, strict=True)
     return [evaluation.judge(losses.mean(dtype=np.float64), answers, examples) for losses, answers in pairs]

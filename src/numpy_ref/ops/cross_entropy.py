@@ -10,6 +10,9 @@ Backward. The derivatives of the logarithm and of the softmax collapse into the 
 Every logit is pushed down by the probability it was given, the right one is pushed up by what it lacked. The softmax is
 part of this formula: applying softmax's own backward after it would differentiate twice.
 
+The weighted form serves the sequence models: of logits_BTV, only the positions with a weight count, and the mean is
+over their weights. Its backward is the same formula with weight / sum of weights in place of 1 / B.
+
 Lesson: lessons/06_softmax_and_loss.md    Twin: jax_impl/ops/cross_entropy.py
 """
 
@@ -33,3 +36,22 @@ def backward(dloss: Array, saved):
     onehot_BC = np.arange(p_BC.shape[-1]) == targets_B[:, None]
     dlogits_BC = (p_BC - onehot_BC) * (dloss / len(targets_B))
     return dlogits_BC
+
+
+def forward_weighted(logits_BTV: Array, *, targets_BT: Array, weights_BT: Array):
+    share_R = weights_BT.reshape(-1) / np.sum(weights_BT)
+    targets_R = targets_BT.reshape(-1)
+    logits_RV = logits_BTV.reshape(-1, logits_BTV.shape[-1])
+    z_RV = logits_RV - largest(logits_RV.real)
+    e_RV = np.exp(z_RV)
+    total_R1 = total(e_RV)
+    surprise_R = np.log(total_R1[:, 0]) - z_RV[np.arange(len(targets_R)), targets_R]
+    loss = np.sum(surprise_R * share_R.astype(logits_BTV.real.dtype))
+    return loss, (e_RV / total_R1, targets_R, share_R, logits_BTV.shape)
+
+
+def backward_weighted(dloss: Array, saved):
+    p_RV, targets_R, share_R, shape = saved
+    onehot_RV = np.arange(p_RV.shape[-1]) == targets_R[:, None]
+    dlogits_RV = (p_RV - onehot_RV) * (dloss * share_R[:, None]).astype(p_RV.dtype)
+    return dlogits_RV.reshape(shape)

@@ -1,0 +1,34 @@
+"""The three model families behind one function each. What they do is in numpy_ref/family.py."""
+
+import jax
+import jax.numpy as jnp
+
+from common.config import GPTConfig, ModelConfig, Seq2SeqConfig
+from common.data.batching import AnyExamples
+from common.types import Tree
+from jax_impl.models import classifier, gpt, seq2seq
+from jax_impl.ops import cross_entropy
+
+
+def logits(params: Tree, examples: AnyExamples, *, model: ModelConfig, key: jax.Array | None = None) -> jax.Array:
+    """The logits of a batch, (B, C) or (B, T, V). A key means dropout."""
+    if isinstance(model, GPTConfig):
+        return gpt.forward(params, tokens_BT=examples.tokens, config=model, key=key)
+    if isinstance(model, Seq2SeqConfig):
+        return seq2seq.forward(
+            params, src_BS=examples.src, src_mask_BS=examples.mask, tokens_BT=examples.tokens, config=model, key=key
+        )
+    return classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
+
+
+def loss(found: jax.Array, examples: AnyExamples) -> jax.Array:
+    """The mean surprise (nats) at the targets, over all that count."""
+    if found.ndim == 2:
+        return cross_entropy.forward(found, targets_B=examples.targets)
+    return cross_entropy.forward_weighted(found, targets_BT=examples.targets, weights_BT=examples.weights)
+
+
+def right(found: jax.Array, examples: AnyExamples) -> jax.Array:
+    """Whether each example is answered rightly, (B,): every token of the answer, where there are several."""
+    hit = jnp.argmax(found, axis=-1) == examples.targets
+    return hit if found.ndim == 2 else jnp.all(hit | ~examples.weights, axis=-1)
