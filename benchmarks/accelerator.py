@@ -150,7 +150,7 @@ def populations(sizes: Sequence[int], every: int, seconds: float) -> list[dict]:
     for n in sizes:
         train = TrainConfig(examples=1_000)
         one = _start(train, every)
-        carry, examples, order = jax.tree.map(lambda leaf, n=n: jnp.stack([leaf] * n), one[:3])
+        carry, examples, order = jax.tree.map(lambda leaf, n=n: jnp.asarray(np.stack([leaf] * n)), one[:3])
 
         def dispatch(carry, data=(examples, order, one[3]), train=train):
             return population._updates(carry, *data, every, model=MODEL, train=train)
