@@ -111,9 +111,8 @@ def numpy_run(config: GPTConfig | Seq2SeqConfig, weights: Tree, batch: Sequences
         backward = seq2seq.backward
         sides = {"src_BS": batch.src, "src_mask_BS": batch.src_mask, "tokens_BT": batch.tokens}
         logits_BTV, saved = seq2seq.forward(weights, **sides, config=config)
-    loss, saved_loss = cross_entropy.forward(logits_BTV[batch.counts], targets_B=batch.targets[batch.counts])
-    dlogits_BTV = np.zeros_like(logits_BTV)
-    dlogits_BTV[batch.counts] = cross_entropy.backward(np.ones_like(loss), saved_loss)
+    loss, saved_loss = cross_entropy.forward_weighted(logits_BTV, targets_BT=batch.targets, weights_BT=batch.counts)
+    dlogits_BTV = cross_entropy.backward_weighted(np.ones_like(loss), saved_loss)
     return {"logits": logits_BTV[batch.mask], "loss": loss, "grads": backward(dlogits_BTV, saved)}
 
 
