@@ -26,12 +26,23 @@ from typing import Any
 import numpy as np
 import report
 
-from common.config import ClassifierConfig, DigitsConfig, TrainConfig
-from common.data import digits
+from common import random
+from common.config import (
+    ClassifierConfig,
+    DigitsConfig,
+    GPTConfig,
+    ModelConfig,
+    Seq2SeqConfig,
+    SequenceConfig,
+    TrainConfig,
+)
+from common.data import digits, sequences
+from common.data.batching import AnyExamples
+from common.vocabulary import WORDS
 
 TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2"}
 """The smallest of each kind that libtpu describes. Programs are compiled for one of its chips."""
-MODEL, TRAIN = ClassifierConfig(), TrainConfig(examples=1_000)
+TRAIN = TrainConfig(examples=1_000)
 UPDATES, MODELS = 50, 64
 
 
@@ -39,27 +50,39 @@ def programs() -> Iterator[tuple[str, Callable, tuple]]:
     """Each program's name, the function, and arguments of the right shapes."""
     import jax
 
+    from jax_impl import family
     from jax_impl import train as twin
     from jax_impl.device import population
 
-    state = twin.init(MODEL, TRAIN)
-    carry = (state.params, state.opt)
-    data = digits.load(DigitsConfig(), seed=0, examples=TRAIN.examples).train
-    batch = data.take(slice(0, TRAIN.batch_size))
+    for name, (model, data) in models().items():
+        state = twin.init(model, TRAIN)
+        batch = data.take(slice(0, TRAIN.batch_size))
+        step = partial(twin.train_step, lr=1e-3, model=model, train=TRAIN)
+        key = random.key(0) if getattr(model, "dropout", 0.0) else None
+        yield f"{name}: forward", partial(family.logits, model=model), (state.params, batch)
+        yield f"{name}: update", lambda *a, step=step, key=key: step(*a, key=key), (state.params, state.opt, batch)
+
+    model, data = models()["classifier"]
+    state = twin.init(model, TRAIN)
     order, lrs = np.zeros((UPDATES, TRAIN.batch_size), np.int32), np.zeros(UPDATES, np.float32)
-    low = replace(TRAIN, dtype="bfloat16")
+    given = ((state.params, state.opt), data, order)
+    for dtype in ("float32", "bfloat16"):
+        updates = partial(twin._updates, model=model, train=replace(TRAIN, dtype=dtype))
+        yield f"classifier: {UPDATES} updates, {dtype}", updates, (*given, lrs, np.int32(UPDATES))
+    many = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((MODELS, *np.shape(leaf)), leaf.dtype), given)
+    together = partial(population._updates, model=model, train=TRAIN)
+    yield f"classifier: {UPDATES} updates of {MODELS} models", together, (*many, lrs, np.int32(UPDATES))
 
-    def stacked(leaf: Any) -> Any:
-        return jax.ShapeDtypeStruct((MODELS, *np.shape(leaf)), leaf.dtype)
 
-    yield "answers", partial(twin.predict, model=MODEL), (state.params, batch.tokens, batch.mask)
-    yield "one update", partial(twin.train_step, lr=1e-3, model=MODEL, train=TRAIN), (*carry, batch)
-    for name, train in (("float32", TRAIN), ("bfloat16", low)):
-        updates = partial(twin._updates, model=MODEL, train=train)
-        yield f"{UPDATES} updates, {name}", updates, (carry, data, order, lrs, np.int32(UPDATES))
-    together = partial(population._updates, model=MODEL, train=TRAIN)
-    many = jax.tree.map(stacked, (carry, data, order))
-    yield f"{UPDATES} updates of {MODELS} models", together, (*many, lrs, np.int32(UPDATES))
+def models() -> dict[str, tuple[ModelConfig, AnyExamples]]:
+    """The three families with their default settings, dropout where they have it, and examples of what they read."""
+    task, n = SequenceConfig(), len(WORDS)
+    texts, pairs = (sequences.load(task, seed=0, examples=TRAIN.batch_size, pairs=p).train for p in (False, True))
+    return {
+        "classifier": (ClassifierConfig(), digits.load(DigitsConfig(), seed=0, examples=TRAIN.examples).train),
+        "gpt": (GPTConfig(vocab=n, dropout=0.1), texts),
+        "seq2seq": (Seq2SeqConfig(src_vocab=n, tgt_vocab=n, dropout=0.1), pairs),
+    }
 
 
 def compile_for(topology: str, function: Callable, args: tuple) -> tuple[str, float, Any]:
