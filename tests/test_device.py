@@ -1,7 +1,8 @@
-"""jax_impl/device: populations, mixed precision, and programs lowered for machines that are not here."""
+"""jax_impl/device: populations, donated state, mixed precision, and programs lowered for machines that are not here."""
 
+import re
 from dataclasses import replace
-from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +10,20 @@ import numpy as np
 import pytest
 
 from common import gradcheck, tree
-from common.config import ClassifierConfig, DigitsConfig, TrainConfig
-from common.data import digits
+from common.config import ClassifierConfig, DigitsConfig, GPTConfig, Seq2SeqConfig, SequenceConfig, TrainConfig
+from common.data import digits, sequences
 from common.errors import UserError
+from console import compare
+from jax_impl import family, optim
 from jax_impl import train as twin
-from jax_impl.device import precision, setup
+from jax_impl.device import population, precision, setup
 from jax_impl.device.population import fit_together
+from jax_impl.layers import layernorm
+from jax_impl.ops import cross_entropy, softmax
 from numpy_ref import train as numpy_train
+from numpy_ref.layers import layernorm as numpy_layernorm
+from numpy_ref.ops import cross_entropy as numpy_cross_entropy
+from numpy_ref.ops import softmax as numpy_softmax
 
 TINY = ClassifierConfig(d_model=16, n_heads=2, d_ffn=24)
 SHORT = TrainConfig(examples=200, epochs=2, batch_size=32, warmup=5, lr=1e-3)
@@ -38,6 +46,54 @@ def test_a_population_is_its_members_trained_alone():
     assert len({member.test.loss for member in together}) == 3
 
 
+def test_a_member_is_judged_by_its_best_epoch():
+    """With settings under which some runs are better before their end: two of these three."""
+    rough = replace(SHORT, epochs=5, warmup=0, lr=0.03, weight_decay=0.0, schedule="constant")
+    with jax.enable_x64(True):
+        together = list(fit_together([0, 1, 2], TASK, model=TINY, train=rough, dtype=np.float64))
+    assert [member.best_epoch for member in together] == [4, 3, 5]
+    for member in together:
+        one = replace(rough, seed=member.seed)
+        data = digits.load(TASK, seed=member.seed, examples=one.examples)
+        *_, end = numpy_train.fit(numpy_train.init(TINY, one, np.float64), data, model=TINY, train=one)
+        best, last = (numpy_train.evaluate(p, data.test, model=TINY).loss for p in (end.best.params, end.params))
+        assert member.test.loss == pytest.approx(best, rel=1e-8)
+        assert (best == last) is (member.best_epoch == rough.epochs)
+
+
+WILD = replace(SHORT, optimizer="sgd", weight_decay=0.0, lr=1e30, warmup=0, schedule="constant")
+
+
+def test_a_run_that_diverges_is_a_sentence():
+    data = digits.load(TASK, seed=0, examples=WILD.examples)
+    with pytest.raises(UserError, match="has diverged"):
+        list(twin.fit(twin.init(TINY, WILD), data, model=TINY, train=WILD))
+
+
+def test_a_population_that_diverges_is_a_sentence():
+    """A loss that is no number predicts the same token everywhere: it must not count as an accuracy."""
+    with pytest.raises(UserError, match="diverged"):
+        list(fit_together([0, 1], TASK, model=TINY, train=WILD))
+
+
+def test_on_an_accelerator_a_population_trains_together(monkeypatch):
+    alone = list(twin.population([4, 1], TASK, model=TINY, train=SHORT))
+    asked, heard = [], []
+
+    def noted(seeds, *args, **kw):
+        asked.append(list(seeds))
+        return fit_together(seeds, *args, **kw)
+
+    monkeypatch.setattr(setup, "is_accelerator", lambda: True)
+    monkeypatch.setattr(population, "fit_together", noted)
+    together = list(twin.population([4, 1], TASK, model=TINY, train=SHORT, progress=lambda *done: heard.append(done)))
+    assert asked == [[4, 1]]
+    assert heard[-1] == (SHORT.steps, SHORT.steps)
+    for a, b in zip(together, alone, strict=True):
+        assert (a.seed, a.best_epoch) == (b.seed, b.best_epoch)
+        assert a.test.loss == pytest.approx(b.test.loss, rel=1e-4)
+
+
 def test_both_twins_train_the_same_population():
     heard = []
     mine, theirs = (
@@ -50,7 +106,95 @@ def test_both_twins_train_the_same_population():
     assert heard[-1] == (2 * SHORT.steps, 2 * SHORT.steps)
 
 
+# ---- the loop that runs ----
+
+
+def stretch(config=TINY, train=SHORT, models=0):
+    """The arguments of `_updates` for two updates; with `models`, of so many stacked ones."""
+    state = twin.init(config, train)
+    data = digits.load(TASK, seed=0, examples=64).train
+    order = np.arange(2 * train.batch_size, dtype=np.int32).reshape(2, -1) % 64
+    parts = (state.params, state.opt), data, order
+    many = jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * models), parts) if models else parts
+    return *many, np.full(2, 1e-3, np.float32), np.int32(2)
+
+
+@pytest.mark.parametrize(("updates", "models"), [(twin._updates, 0), (population._updates, 2)], ids=["one", "many"])
+def test_the_state_is_donated(updates, models):
+    """Each update overwrites the last one's memory: parameters and optimizer are there once, not twice."""
+    carry, *rest = stretch(models=models)
+    lowered = updates.lower(carry, *rest, model=TINY, train=SHORT)
+    leaves = jax.tree.leaves(carry)
+    assert all(info.donated for info in jax.tree.leaves(lowered.args_info[0][0]))
+    assert len(re.findall("tf.aliasing_output|jax.buffer_donor", lowered.as_text())) == len(leaves)
+    updates(carry, *rest, model=TINY, train=SHORT)
+    assert all(leaf.is_deleted() for leaf in leaves)
+
+
+def test_corrections_keep_their_digits_in_float32():
+    """1 - 0.999^step is 0.001 at first: with the power rounded before the subtraction, wrong in the fifth digit."""
+    for step in (1, 2, 10, 1000):
+        found = float(optim._correction(0.999, jnp.int32(step), jnp.dtype("float32")))
+        assert found == pytest.approx(1 - 0.999**step, rel=1e-6)
+
+
+def test_the_twins_are_compared_in_full_precision(monkeypatch):
+    """Accelerators round the factors of float32 products unless they are told not to."""
+    seen, right = [], twin.fit
+
+    def noted(*args, **kw):
+        for state in right(*args, **kw):
+            seen.append(jax.config.jax_default_matmul_precision)
+            yield state
+
+    monkeypatch.setattr(twin, "fit", noted)
+    train = replace(SHORT, epochs=1, examples=64)
+    assert len(list(compare.walk(model=TINY, train=train, task=TASK, dtype="float32"))) == len(seen) == 2
+    assert set(seen) == {"highest"}
+
+
 # ---- bfloat16 ----
+
+
+def low(x):
+    """In bfloat16, and the same numbers in float64."""
+    rounded = jnp.asarray(x, jnp.bfloat16)
+    return rounded, np.asarray(rounded.astype(jnp.float32)).astype(np.float64)
+
+
+def off(found, true):
+    """The largest error relative to each entry. Rounding the true result to bfloat16 errs by at most 2^-8."""
+    return np.max(np.abs(np.asarray(found.astype(jnp.float32), np.float64) - true) / np.abs(true))
+
+
+ROUNDED_ONCE = 2.0**-8
+
+
+def test_bfloat16_norms_are_computed_wide():
+    """Entries near 8: their mean and squares have no digits left in bfloat16."""
+    x, wide = low(np.random.default_rng(0).normal(size=(4, 5, 256)) + 8)
+    g, b = np.ones(256), np.zeros(256)
+    found = layernorm.forward({"g": jnp.asarray(g, x.dtype), "b": jnp.asarray(b, x.dtype)}, x)
+    true, _ = numpy_layernorm.forward({"g": g, "b": b}, wide)
+    assert found.dtype == jnp.bfloat16
+    assert off(found, true) <= ROUNDED_ONCE
+
+
+def test_bfloat16_shares_are_computed_wide():
+    """512 of them to add up."""
+    x, wide = low(np.random.default_rng(0).normal(size=(4, 512)))
+    found, (true, _) = softmax.forward(x), numpy_softmax.forward(wide)
+    assert found.dtype == jnp.bfloat16
+    assert off(found, true) <= ROUNDED_ONCE
+
+
+def test_bfloat16_losses_are_computed_wide():
+    rng = np.random.default_rng(0)
+    (logits, wide), targets = low(4 * rng.normal(size=(64, 20))), rng.integers(0, 20, 64)
+    true, _ = numpy_cross_entropy.forward(wide, targets_B=targets)
+    assert off(cross_entropy.forward(logits, targets_B=targets), true) <= 1e-6
+    rows = {"targets_BT": targets.reshape(4, 16), "weights_BT": np.ones((4, 16), bool)}
+    assert off(cross_entropy.forward_weighted(logits.reshape(4, 16, 20), **rows), true) <= 1e-6
 
 
 def test_bfloat16_computes_low_and_keeps_float32():
@@ -75,26 +219,79 @@ def test_bfloat16_gradients_are_those_of_float32_up_to_its_digits():
 # ---- programs for other machines ----
 
 
-def programs():
-    state = twin.init(ClassifierConfig(), SHORT)
-    data = digits.load(TASK, seed=0, examples=64).train
-    model = ClassifierConfig()
-    step = partial(twin.train_step, lr=1e-3, model=model, train=SHORT)
-    yield "train_step", step, (state.params, state.opt, data)
-    low = replace(SHORT, dtype="bfloat16")
-    yield "train_step_bf16", partial(twin.train_step, lr=1e-3, model=model, train=low), (state.params, state.opt, data)
-    yield "predict", partial(twin.predict, model=model), (state.params, data.tokens, data.mask)
+LOW = replace(SHORT, dtype="bfloat16")
+SORT = SequenceConfig(task="sort", max_length=4)
+SIZES = {"d_model": 12, "n_heads": 3, "d_ffn": 10, "max_len": 12, "dropout": 0.2}
+GPT = GPTConfig(26, n_blocks=1, **SIZES)
+SEQ2SEQ = Seq2SeqConfig(26, 26, n_encoder=1, n_decoder=1, **SIZES)
+
+
+def one_update(model, batch, train=SHORT, key=None):
+    state = twin.init(model, train)
+    return twin.train_step, (state.params, state.opt, batch), {"lr": 1e-3, "model": model, "train": train, "key": key}
+
+
+def expressions():
+    return digits.load(TASK, seed=0, examples=64).train
+
+
+def rows(model):
+    """A batch of 8 texts, or pairs of question and answer."""
+    return sequences.load(SORT, seed=0, examples=8, pairs=model is SEQ2SEQ).train
+
+
+PROGRAMS = {
+    "predict": lambda: (
+        jax.jit(twin.predict, static_argnames="model"),
+        (twin.init(ClassifierConfig(), SHORT).params, *expressions()[:2]),
+        {"model": ClassifierConfig()},
+    ),
+    "train_step": lambda: one_update(ClassifierConfig(), expressions()),
+    "train_step_bf16": lambda: one_update(ClassifierConfig(), expressions(), LOW),
+    "updates": lambda: (twin._updates, stretch(ClassifierConfig()), {"model": ClassifierConfig(), "train": SHORT}),
+    "updates_bf16": lambda: (
+        twin._updates,
+        stretch(ClassifierConfig(), LOW),
+        {"model": ClassifierConfig(), "train": LOW},
+    ),
+    "updates_of_many": lambda: (
+        population._updates,
+        stretch(ClassifierConfig(), models=3),
+        {"model": ClassifierConfig(), "train": SHORT},
+    ),
+} | {
+    f"{name}_{part}": make
+    for name, model in (("gpt", GPT), ("seq2seq", SEQ2SEQ))
+    for part, make in (
+        (
+            "forward",
+            lambda model=model: (
+                jax.jit(family.logits, static_argnames="model"),
+                (twin.init(model, SHORT).params, rows(model)),
+                {"model": model},
+            ),
+        ),
+        ("train_step", lambda model=model: one_update(model, rows(model), key=jax.random.key_data(jax.random.key(0)))),
+    )
+}
+"""Each program as it runs: the compiled function, its arguments, its settings."""
+
+JAX_OWN = {"cu_threefry2x32_ffi"}
+"""The kernel that draws JAX's random bits on CUDA: part of JAX, and promised to exported programs."""
 
 
 @pytest.mark.parametrize("platform", ["tpu", "cuda", "cpu"])
-@pytest.mark.parametrize("number", range(3), ids=["train_step", "train_step_bf16", "predict"])
-def test_every_program_is_lowered_for_every_platform(number, platform):
-    _, function, args = list(programs())[number]
-    exported = jax.export.export(jax.jit(function), platforms=[platform])(*args)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_is_lowered_for_every_platform(name, platform):
+    function, args, kw = PROGRAMS[name]()
+    exported = jax.export.export(function, platforms=[platform])(*args, **kw)
     assert exported.platforms == (platform,)
     text = exported.mlir_module()
     assert "stablehlo.dot_general" in text
-    assert "custom_call" not in text or platform == "cpu"  # plain operations only: nothing a platform could lack
+    assert ("stablehlo.while" in text) or "updates" not in name
+    # plain operations and nothing that a platform could lack
+    assert set(re.findall(r"custom_call @(\w+)", text)) <= JAX_OWN
+    assert text.count("custom_call @") == text.count("custom_call")
 
 
 # ---- the choice of device ----
@@ -114,3 +311,28 @@ def test_a_device_that_is_not_here_is_a_sentence(monkeypatch):
     with pytest.raises(UserError, match="no tpu here") as error:
         setup.use("tpu")
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def cache_settings():
+    """What `setup.use` changes, put back."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    yield lambda: jax.config.jax_compilation_cache_dir
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def test_compiled_programs_are_kept_for_the_next_start(cache_settings, monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    setup.use()
+    assert tmp_path in Path(cache_settings()).parents
+
+
+def test_the_users_own_cache_is_respected(cache_settings, monkeypatch, tmp_path):
+    before = cache_settings()
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "mine"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    setup.use()
+    assert cache_settings() == before
