@@ -13,6 +13,8 @@ def main() -> int:
         print(f"error: the package {error.name} is not installed here: run `make train`, or", end=" ", file=sys.stderr)
         print("`.venv/bin/python train_step_by_step.py` after it", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return run()
 
 

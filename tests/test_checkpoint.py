@@ -43,7 +43,7 @@ def run(seed=0, dtype=np.float32, optimizer="adamw", best=True):
     history = History([0.1, 0.2 / 3, 1e-300], [0.0, 1.0, 0.5], epochs)
     kept_best = Best(weights(seed + 9, dtype), 1, 3, 1 / 3, 0.1) if best else None
     state = TrainState(weights(seed, dtype), {"step": 3, **kept}, 3, history, kept_best)
-    return Run("classifier", CONFIG, TASK, TrainConfig(optimizer=optimizer, seed=5), state)
+    return Run("classifier", CONFIG, TASK, TrainConfig(optimizer=optimizer, seed=5, examples=200, batch_size=64), state)
 
 
 def assert_same_bits(found, wanted):

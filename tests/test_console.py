@@ -110,7 +110,7 @@ def everything(data, state, ascii_only=False):
     yield screens.split(data)
     yield screens.batching(batching.batch(data.train, TRAIN, 0), TRAIN)
     yield screens.architecture(state.params, MODEL)
-    yield screens.before(texts[0], 4, p_NV[0], ascii_only)
+    yield screens.before(texts[0], 4, p_NV[0], 0, ascii_only)
     yield screens.setup(TRAIN, "numpy on CPU", ascii_only)
     yield screens.trained(state.history, state.best, ascii_only)
     yield screens.tested(found, data.test.targets, ascii_only)

@@ -87,6 +87,9 @@ def save_model(path: Path | str, model: Model) -> None:
 def save_run(path: Path | str, run: Run) -> None:
     """Write a run file. Raises CheckpointError as `save_model` does."""
     state = run.state
+    lengths = (len(state.history.loss), len(state.history.accuracy), len(state.history.epochs))
+    if lengths != (state.step, state.step, state.step // run.train.steps_per_epoch):
+        raise CheckpointError(path, f"a history of {lengths} entries does not belong to update {state.step}")
     if set(state.opt) != {"step", *KEEPS[run.train.optimizer]}:
         raise CheckpointError(path, f"cannot be written: {sorted(state.opt)} is no state of {run.train.optimizer}")
     for name, part in _trees(state).items():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.data.batching import AnyExamples
-from common.run import Best, History
+from common.run import Best, History, TrainState
 from common.types import Array, Tree
 from common.vocabulary import DIGIT_IDS, OPERATIONS, TOKENS, WORDS
 
@@ -63,6 +63,21 @@ def confusion(predictions_N: Array, targets_N: Array) -> Array:
 def better(best: Best | None, found: Evaluation) -> bool:
     """Whether an epoch's evaluation beats the best so far: higher accuracy or, with the same, lower loss."""
     return best is None or (found.accuracy, -found.loss) > (best.accuracy, -best.loss)
+
+
+def end_of_epoch(state: TrainState, found: Evaluation, updates: int) -> TrainState:
+    """The state with the record of the epoch that ends with it, `updates` long, and with the best epoch up to date.
+
+    `found` is the evaluation of its parameters on the validation part.
+    """
+    epoch = state.step // updates
+    record = {"epoch": epoch, "step": state.step, "loss": found.loss, "accuracy": found.accuracy, "by_op": found.by_op}
+    record["train_loss"] = float(np.mean(state.history.loss[-updates:]))
+    record["train_accuracy"] = float(np.mean(state.history.accuracy[-updates:]))
+    best = state.best
+    if better(best, found):
+        best = Best(state.params, epoch, state.step, found.accuracy, found.loss)
+    return TrainState(state.params, state.opt, state.step, state.history.with_epoch(record), best)
 
 
 def overfitting(history: History, gap: float = 0.1) -> str | None:

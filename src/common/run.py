@@ -12,9 +12,9 @@ AnyData: TypeAlias = Any
 """The data of a run, of any task: `train`, `validation`, `test`, examples of the model's family."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class History:
-    """What was measured on the way. It grows as the run goes on; nothing in it depends on the clock."""
+    """What was measured on the way. A longer one is a new one; nothing in it depends on the clock."""
 
     loss: list[float] = field(default_factory=list)
     """Mean loss of each update's batch, before the update, in nats."""
@@ -22,6 +22,14 @@ class History:
     """Share of each update's batch that was answered rightly, before the update."""
     epochs: list[dict[str, Any]] = field(default_factory=list)
     """One record an epoch: epoch, step, train_loss, train_accuracy, loss, accuracy and by_op of the validation part."""
+
+    def with_updates(self, loss: list[float], accuracy: list[float]) -> "History":
+        """A new history, longer by these updates."""
+        return History(self.loss + loss, self.accuracy + accuracy, self.epochs)
+
+    def with_epoch(self, record: dict[str, Any]) -> "History":
+        """A new history, longer by this epoch."""
+        return History(self.loss, self.accuracy, [*self.epochs, record])
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@
         classifier.backward(dlogits_BC, saved)
     trace["blocks.1.attn/attend.forward/w_BNGTS"]
 
-Python calls a profile function whenever a function returns; it can read that function's locals, and since no name in
-`numpy_ref` is ever bound twice and no array changed after it has its name, what a local is called is what it is.
+Python calls a profile function whenever a function returns; it can read that function's locals. In ops, layers and
+models no name is bound twice outside a loop and no array is changed after it has its name, so what a local is called is
+what it is; of a loop's names the trace shows the last pass, and the passes themselves as calls of their own.
 
 A name is `place/module.function/local`. The place is the path of the parameter subtree the call was given
 (`blocks.1.attn`); a call without parameters (`attend`, `softmax`) has the place of its caller, and a backward has the

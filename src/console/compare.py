@@ -4,6 +4,10 @@ Both start from one key and see the same batches. In float64 they agree to the l
 not amplify rounding; training is chaotic in the end, and in float32 the ways part sooner.
 """
 
+from common.threads import one_blas_thread
+
+one_blas_thread()  # before NumPy is imported
+
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +28,11 @@ from console import backend
 
 
 class Apart(NamedTuple):
-    """How far apart the twins are after an update. Differences are relative to a tensor's largest entry."""
+    """How far apart the twins are after an update.
+
+    A difference is relative to the tensor's largest entry, floored at 1e-3 of the largest among its like (parameters,
+    m or v): common/gradcheck.py.
+    """
 
     step: int
     loss: float
@@ -41,9 +49,9 @@ def walk(
     *, model: ClassifierConfig, train: TrainConfig, task: DigitsConfig, dtype: str, every: int = 1
 ) -> Iterator[Apart]:
     """Train both twins in step and compare them after every `every` updates, in `float32` or `float64`."""
+    mine, twin = backend.choose("numpy"), backend.choose("jax")
     import jax
 
-    mine, twin = backend.choose("numpy"), backend.choose("jax")
     data = digits.load(task, seed=train.seed, examples=train.examples)
     with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision("highest"):
         runs = (
@@ -51,18 +59,16 @@ def walk(
             for t in (mine, twin)
         )
         for a, b in zip(*runs, strict=True):
-            tensors = gradcheck.difference(_arrays(twin, b), _arrays(mine, a))
+            groups = zip(_groups(twin, b), _groups(mine, a), strict=True)
+            tensors = {name: apart for b_, a_ in groups for name, apart in gradcheck.difference(b_, a_).items()}
             yield Apart(a.step, abs(a.history.loss[-1] - b.history.loss[-1]), tensors)
 
 
-def _arrays(twin: backend.Twin, state: Any) -> dict[str, Any]:
-    """A state's tensors by name, as NumPy arrays."""
+def _groups(twin: backend.Twin, state: Any) -> list[dict[str, Any]]:
+    """Parameters, m and v, each by name as NumPy arrays: apart, since they are of different sizes altogether."""
     opt = twin.optim.export(state.opt, state.params)
-    named = tree.named(state.params)
-    for part in ("m", "v"):
-        if part in opt:
-            named |= {f"{part}.{name}": leaf for name, leaf in tree.items(opt[part])}
-    return {name: np.asarray(leaf) for name, leaf in named.items()}
+    parts = {"": state.params} | {f"{part}.": opt[part] for part in ("m", "v") if part in opt}
+    return [{prefix + name: np.asarray(x) for name, x in tree.items(part)} for prefix, part in parts.items()]
 
 
 def parser() -> argparse.ArgumentParser:

@@ -33,6 +33,9 @@ _KEPT_BY_A_RUN = {
 }
 
 
+SAVE_EVERY = 500
+
+
 @dataclass(frozen=True)
 class Options:
     """What the user asked for. The configurations are None when a run is resumed: it keeps its own."""
@@ -78,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--overwrite", action="store_true", help="write into --out even if it holds a run")
     p.add_argument("--resume", type=Path, help="go on with the run in this folder or file; it keeps its settings")
     p.add_argument("--no-plots", action="store_true", help="draw no pictures at the end")
-    p.add_argument("--save-every", type=int, default=500, help="updates between saves within an epoch (default: 500)")
+    p.add_argument("--save-every", type=int, default=SAVE_EVERY, help="updates between saves (default: 500)")
     p.add_argument("--backend", choices=backend.NAMES, default="numpy", help="(default: numpy)")
     p.add_argument("--device", choices=["cpu", "gpu", "tpu"], help="for --backend jax (default: the best there is)")
     p.add_argument("--dtype", choices=DTYPES, help="what the passes compute in (default: float32)")
@@ -93,6 +96,8 @@ def read(argv: Sequence[str] | None) -> Options:
         raise UserError(f"--save-every must be at least 1, not {given.save_every}")
     if given.seeds is not None and not 1 <= given.seeds <= 10_000:
         raise UserError(f"--seeds is a number of runs from 1 to 10000, not {given.seeds}")
+    if given.seeds is not None and (given.seed or 0) + given.seeds > 2**32:
+        raise UserError(f"--seed {given.seed} with --seeds {given.seeds} goes beyond the last seed, 2^32 - 1")
     shared = {
         "interactive": not given.no_interactive,
         "out": given.out,
@@ -127,7 +132,7 @@ def _train(given: argparse.Namespace, size: str) -> TrainConfig:
 def _task(given: argparse.Namespace) -> DigitsConfig:
     chosen: dict[str, Any] = {}
     if given.num_args is not None:
-        found = re.fullmatch(r"\s*(\d{1,3})\s*(?:-\s*(\d{1,3})\s*)?", given.num_args)
+        found = re.fullmatch(r"\s*([0-9]{1,3})\s*(?:-\s*([0-9]{1,3})\s*)?", given.num_args)
         if not found:
             raise UserError(f"--num-args is a number like 3 or a range like 2-5, not {given.num_args!r}")
         chosen["min_args"], chosen["max_args"] = int(found[1]), int(found[2] or found[1])

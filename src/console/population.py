@@ -13,6 +13,7 @@ from rich.text import Text
 
 from common import evaluation
 from common.config import ClassifierConfig, DigitsConfig, TrainConfig
+from common.errors import UserError
 from common.evaluation import Member
 from console import draw
 from console.backend import Twin
@@ -30,6 +31,11 @@ def run(
     """Train one model for each seed, show the distribution, and write every figure to `out`/population.json."""
     console.print(Text(f"{len(seeds)} runs of {train.steps:,} updates, seeds {seeds[0]} to {seeds[-1]}, one split."))
     members: list[Member] = []
+    written = out / "population.json"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out} cannot be used as a folder: {error.strerror}") from None
     with _progress(console) as progress:
         bar = progress.add_task("compiling, first time only" if twin.name == "jax" else "training", total=None)
 
@@ -38,12 +44,11 @@ def run(
 
         for member in twin.train.population(seeds, task, model=model, train=train, progress=heard):
             members.append(member)
+            written.write_text(json.dumps(_record(members, twin, task, train), indent=1) + "\n")
             if not console.is_terminal:
                 console.print(Text(f"seed {member.seed}: {evaluation.percent(member.test.accuracy)}"))
     console.print(summary(members, draw.is_ascii(console)))
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "population.json").write_text(json.dumps(_record(members, twin, task, train), indent=1) + "\n")
-    console.print(Text(f"\nEvery figure: {out / 'population.json'}"), soft_wrap=True)
+    console.print(Text(f"\nEvery figure: {written}"), soft_wrap=True)
 
 
 def _progress(console: Console) -> Progress:

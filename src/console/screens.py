@@ -123,12 +123,13 @@ def top_answers(probabilities_V: Array, target: int, ascii_only: bool, n: int = 
     return table
 
 
-def before(text: str, target: int, probabilities_V: Array, ascii_only: bool) -> RenderableType:
-    """Screen 5: what the untrained model answers."""
+def before(text: str, target: int, probabilities_V: Array, step: int, ascii_only: bool) -> RenderableType:
+    """Screen 5: what the model answers before the next update, untrained unless the run is resumed."""
+    when = f"After {step:,} updates" if step else "Before training"
     loss = -float(np.log(probabilities_V[target]))
     chance = float(np.log(len(probabilities_V)))
     return Group(
-        _line(f"{text}  ->  {TOKENS[target]} would be right. Before training the model says:"),
+        _line(f"{text}  ->  {TOKENS[target]} would be right. {when} the model says:"),
         _line(""),
         top_answers(probabilities_V, target, ascii_only),
         _line(""),
@@ -172,6 +173,12 @@ def epoch_line(record: dict, epochs: int, is_best: bool) -> str:
         + f"{record['train_loss']:>11.4f} {percent(record['train_accuracy']):>7}"
         + f"{record['loss']:>18.4f} {percent(record['accuracy']):>8}{mark}"
     )
+
+
+def one_answer(text: str, probabilities_V: Array) -> str:
+    """`Max ( 5 3 9 )  ->  9 (98.2 %)`: what the model says at this moment."""
+    token = int(np.argmax(probabilities_V))
+    return f"{text}  ->  {TOKENS[token]} ({100 * float(probabilities_V[token]):.1f} %)"
 
 
 def trained(history: History, best: Best, ascii_only: bool) -> RenderableType:

@@ -3,8 +3,10 @@
 The run's folder holds `last.safetensors` (everything needed to go on), `best.safetensors` (the model to ask) and plots.
 """
 
+import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +32,12 @@ from common.vocabulary import DIGIT_IDS, decode, words
 from console import attention, backend, draw, options, population, screens
 from console.backend import Twin
 
+LAST = "last.safetensors"
+"""The run, in its folder: a resumed run is written where it was read."""
 EXAMPLE = (5, 3, 9, 1, 7, 2, 8, 0, 6, 4)
 SCREENS = 10
+MOMENTS = 6
+"""So many epochs are in the picture of attention over training, spread over the run."""
 
 
 class Leave(Exception):  # noqa: N818 (a wish, no error)
@@ -68,13 +74,15 @@ class Session:
     train: TrainConfig
     data: Digits
     folder: Path
-    interactive: bool
-    plots: bool
-    save_every: int
+    asked: options.Options
     state: TrainState
     screen_number: int = 0
     maps: list[tuple[int, list[Array]]] = field(default_factory=list)
     """Attention maps of the example expression at the end of each epoch of this call."""
+
+    @property
+    def interactive(self) -> bool:
+        return self.asked.interactive
 
     @property
     def ascii_only(self) -> bool:
@@ -82,7 +90,7 @@ class Session:
 
     @property
     def last(self) -> Path:
-        return self.folder / "last.safetensors"
+        return self.folder / LAST
 
     @property
     def best(self) -> Path:
@@ -114,6 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Leave:
         console.print("Left before training: nothing was written.", markup=False)
         return 0
+    except KeyboardInterrupt:
+        print("interrupted; what was saved before stays", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
@@ -132,7 +143,9 @@ def _population(asked: options.Options, console: Console) -> int:
 def _prepare(asked: options.Options, console: Console) -> Session:
     twin = backend.choose(asked.backend, asked.device)
     if asked.resume is not None:
-        path = asked.resume / "last.safetensors" if asked.resume.is_dir() else asked.resume
+        path = asked.resume / LAST if asked.resume.is_dir() else asked.resume
+        if path.name != LAST and path.exists():
+            raise UserError(f"--resume takes a run's folder, or the {LAST} in it, not {path.name}")
         run = checkpoint.load_run(path, family="classifier")
         model, task, train, folder = run.config, run.task, run.train, path.parent
         kept = run.state
@@ -144,7 +157,7 @@ def _prepare(asked: options.Options, console: Console) -> Session:
         state = twin.train.init(model, train)
     backend.check(twin, train)
     data = digits.load(task, seed=train.seed, examples=train.examples)
-    return Session(console, twin, model, train, data, folder, asked.interactive, asked.plots, asked.save_every, state)
+    return Session(console, twin, model, train, data, folder, asked, state)
 
 
 def _folder(asked: options.Options, train: TrainConfig, name: str) -> Path:
@@ -165,6 +178,8 @@ def _folder(asked: options.Options, train: TrainConfig, name: str) -> Path:
 def _run(session: Session) -> int:
     resumed = session.state.step > 0
     if resumed:
+        if session.state.best is not None and not session.best.exists():
+            checkpoint.save_model(session.best, _model(session, session.state.best))
         _say(session, f"Resuming {session.last} at update {session.state.step:,} of {session.train.steps:,}.")
     if session.state.step >= session.train.steps:
         _say(session, "This run is already complete.")
@@ -175,16 +190,20 @@ def _run(session: Session) -> int:
     stopped = _train(session)
     if stopped:
         _say(session, f"\nStopped after update {session.state.step:,} of {session.train.steps:,}; nothing is lost.")
-        _say(session, f"Go on with: {_python()} train_step_by_step.py --resume {session.folder}{_flags(session)}")
+        again = f"train_step_by_step.py --resume {shlex.quote(str(session.folder))}{_flags(session)}"
+        _say(session, f"Go on with: {_python()} {again}")
         return 128 + stopped
     _judge(session)
     return 0
 
 
 def _flags(session: Session) -> str:
-    return ("" if session.interactive else " --no-interactive") + (
-        "" if session.twin.name == "numpy" else f" --backend {session.twin.name}"
-    )
+    asked = session.asked
+    flags = "" if session.interactive else " --no-interactive"
+    flags += "" if asked.backend == "numpy" else f" --backend {asked.backend}"
+    flags += "" if asked.device is None else f" --device {asked.device}"
+    flags += "" if asked.plots else " --no-plots"
+    return flags + ("" if asked.save_every == options.SAVE_EVERY else f" --save-every {asked.save_every}")
 
 
 def _python() -> str:
@@ -224,7 +243,9 @@ def _introduce(session: Session) -> None:
     _screen(session, "A batch", lambda: screens.batching(first, session.train))
     _screen(session, "The model", lambda: screens.architecture(session.state.params, session.model))
     p_V = _ask(session, [example], session.state.params)[0]
-    _screen(session, "An answer before training", lambda: screens.before(example.text, example.target, p_V, plain))
+    step = session.state.step
+    title = f"An answer after {step:,} updates" if step else "An answer before training"
+    _screen(session, title, lambda: screens.before(example.text, example.target, p_V, step, plain))
     _screen(
         session,
         "How it is trained",
@@ -253,10 +274,16 @@ def _train(session: Session) -> int:
         _screen(session, "Training", lambda: Text(f"Saving to {session.folder}. Ctrl-C stops and saves."))
     else:
         _say(session, f"Saving to {session.folder}. Ctrl-C stops and saves.\n")
+    if session.state.best is None:
+        session.best.unlink(missing_ok=True)  # of a run that is overwritten
     _save(session)
     _say(session, screens.EPOCH_HEAD)
-    with Stop() as stop, _progress(session) as progress:
+    # a diverging run is stopped with a sentence; NumPy's own warnings on the way there would hide it
+    with Stop() as stop, np.errstate(over="ignore", invalid="ignore"), _progress(session) as progress:
         waiting = "compiling, first time only" if session.twin.name == "jax" else ""
+        if waiting and not session.console.is_terminal:
+            _say(session, waiting)
+        begun = time.monotonic()
         task = progress.add_task("", total=session.train.steps, completed=session.state.step, loss=waiting, rate="")
         saved = session.state.step
         every = 1 if session.twin.name == "numpy" else 50
@@ -265,10 +292,15 @@ def _train(session: Session) -> int:
         ):
             epoch_ended = state.step % session.train.steps_per_epoch == 0
             session.state = state
+            if waiting:
+                progress.console.print(
+                    Text(f"first {state.step - saved} updates after {time.monotonic() - begun:.1f} s")
+                )
+                waiting = ""
             _show_progress(progress, task, state)
             if epoch_ended:
                 _end_of_epoch(session, progress)
-            if epoch_ended or state.step - saved >= session.save_every or stop.signal:
+            if epoch_ended or state.step - saved >= session.asked.save_every or stop.signal:
                 _save(session)
                 saved = state.step
             if stop.signal:
@@ -307,6 +339,9 @@ def _end_of_epoch(session: Session, progress: Progress) -> None:
     record, best = state.history.epochs[-1], state.best
     line = screens.epoch_line(record, session.train.epochs, best is not None and best.step == state.step)
     progress.console.print(Text(line), soft_wrap=True)
+    if session.interactive:
+        p_V = _ask(session, [session.example], state.params)[0]
+        progress.console.print(Text(f"           {screens.one_answer(session.example.text, p_V)}"), soft_wrap=True)
     shown = digits.to_examples([session.example], session.data.task)
     maps = attention.weights(_numpy(state.params), shown.tokens, shown.mask, session.model)
     session.maps.append((state.step, [w_BHTS[0] for w_BHTS in maps]))
@@ -352,7 +387,7 @@ def _judge(session: Session) -> None:
             _closing_screens(session, best)
     except Leave:
         pass
-    files = _plots(session, best, found) if session.plots else []
+    files = _plots(session, best, found) if session.asked.plots else []
     session.console.print()
     _say(session, f"Model: {session.best}    run: {session.last}")
     if files:
@@ -392,9 +427,17 @@ def _plots(session: Session, best: Best, found: Evaluation) -> list[Path]:
         plots.gradient_norms(_gradient_norms(session), folder / "gradient_norms.svg"),
     ]
     if session.maps:
-        last = [(step, blocks[-1]) for step, blocks in session.maps]
+        chosen = sorted(set(np.linspace(0, len(session.maps) - 1, MOMENTS).round().astype(int).tolist()))
+        last = [(session.maps[i][0], session.maps[i][1][-1]) for i in chosen]
+        head = int(np.argmax(session.maps[-1][1][-1][:, 0].max(axis=-1)))
         drawn += [
             plots.attention_heads(session.maps[-1][1], tokens, folder / "attention.svg"),
+            plots.attention_head(
+                session.maps[-1][1][-1][head],
+                tokens,
+                folder / "attention_head.svg",
+                name=f"head {head} of block {session.model.n_blocks - 1}, the surest at the answer",
+            ),
             plots.attention_over_training(last, tokens, folder / "attention_over_training.svg"),
         ]
     return drawn

@@ -22,10 +22,10 @@ from numpy.typing import DTypeLike
 from common import evaluation, params, random, tree
 from common.config import ClassifierConfig, DigitsConfig, ModelConfig, TrainConfig
 from common.data import digits
-from common.data.batching import AnyExamples
+from common.data.batching import AnyExamples, Examples, check
 from common.errors import UserError
 from common.evaluation import Evaluation, Member
-from common.run import AnyData, Best, History, TrainState
+from common.run import AnyData, History, TrainState
 from common.types import AnyArray, Tree
 from jax_impl import family, optim
 from jax_impl.device import loop, precision, setup
@@ -99,6 +99,7 @@ def fit(
     An epoch's last state comes with its record in `history.epochs` and with `best` up to date. Raises UserError if the
     loss is no longer a finite number.
     """
+    check(data.train, model)
     examples = type(data.train)(*map(jnp.asarray, data.train))
     carry = jax.tree.map(jnp.copy, (state.params, state.opt))
     key = random.fold_in(random.key(train.seed), 3) if getattr(model, "dropout", 0.0) else None
@@ -128,14 +129,13 @@ def _arrive(
     train: TrainConfig,
 ) -> TrainState:
     """Take what the device has finished into the run's state; waits for it."""
-    for i, (loss, accuracy) in enumerate(np.asarray(figures, np.float64).tolist()):
+    losses, accuracies = np.asarray(figures, np.float64).T.tolist()
+    for i, loss in enumerate(losses):
         if not math.isfinite(loss):
             at = state.step + i + 1
             raise UserError(f"the loss of update {at} is {loss}: training has diverged; try a smaller --lr")
-        state.history.loss.append(loss)
-        state.history.accuracy.append(accuracy)
     params, opt = kept
-    arrived = TrainState(params, opt, step, state.history, state.best)
+    arrived = TrainState(params, opt, step, state.history.with_updates(losses, accuracies), state.best)
     if step % train.steps_per_epoch == 0:
         return _end_of_epoch(arrived, data, model=model, train=train)
     return arrived
@@ -143,15 +143,7 @@ def _arrive(
 
 def _end_of_epoch(state: TrainState, data: AnyData, *, model: ModelConfig, train: TrainConfig) -> TrainState:
     found = evaluate(state.params, data.validation, model=model)
-    epoch, n = state.step // train.steps_per_epoch, train.steps_per_epoch
-    record = {"epoch": epoch, "step": state.step, "loss": found.loss, "accuracy": found.accuracy, "by_op": found.by_op}
-    record["train_loss"] = float(np.mean(state.history.loss[-n:]))
-    record["train_accuracy"] = float(np.mean(state.history.accuracy[-n:]))
-    state.history.epochs.append(record)
-    best = state.best
-    if evaluation.better(best, found):
-        best = Best(state.params, epoch, state.step, found.accuracy, found.loss)
-    return TrainState(state.params, state.opt, state.step, state.history, best)
+    return evaluation.end_of_epoch(state, found, train.steps_per_epoch)
 
 
 _answers = jax.jit(loop.answers, static_argnames="model")
@@ -162,6 +154,7 @@ def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_s
 
     The last batch is filled up with its own first rows, so that every batch has the shape that was compiled.
     """
+    check(examples, model)
     losses, counts, predictions = [], [], []
     n = len(examples.targets)
     for start in range(0, n, batch_size):
@@ -175,9 +168,15 @@ def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_s
     return evaluation.judge(float(mean), np.concatenate(predictions), examples)
 
 
-@partial(jax.jit, static_argnames="model")
 def predict(params: Tree, tokens_BT: AnyArray, mask_BT: AnyArray, *, model: ClassifierConfig) -> jax.Array:
     """The probability of every token as the answer, shape (B, V), for padded token ids and their mask, both (B, T)."""
+    if not isinstance(tokens_BT, jax.core.Tracer):  # inside another program there are no values to check
+        check(Examples(tokens_BT, mask_BT, tokens_BT), model)
+    return _probabilities(params, tokens_BT, mask_BT, model=model)
+
+
+@partial(jax.jit, static_argnames="model")
+def _probabilities(params: Tree, tokens_BT: AnyArray, mask_BT: AnyArray, *, model: ClassifierConfig) -> jax.Array:
     logits_BC = classifier.forward(params, tokens_BT=tokens_BT, mask_BT=mask_BT, config=model)
     return softmax.forward(logits_BC)
 

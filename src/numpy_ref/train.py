@@ -17,10 +17,10 @@ from numpy.typing import DTypeLike
 from common import evaluation, params, random
 from common.config import ClassifierConfig, DigitsConfig, ModelConfig, TrainConfig
 from common.data import digits
-from common.data.batching import AnyExamples, rows
+from common.data.batching import AnyExamples, Examples, check, rows
 from common.errors import UserError
 from common.evaluation import Evaluation, Member
-from common.run import AnyData, Best, History, TrainState
+from common.run import AnyData, History, TrainState
 from common.schedule import learning_rate
 from common.types import Array, Key, Tree
 from numpy_ref import family, optim
@@ -69,6 +69,7 @@ def fit(
     An epoch's last state comes with its record in `history.epochs` and with `best` up to date. Raises UserError if the
     loss is no longer a finite number.
     """
+    check(data.train, model)
     while state.step < train.steps:
         epoch, place = divmod(state.step, train.steps_per_epoch)
         order = rows(train, epoch)
@@ -84,17 +85,17 @@ def fit(
 def _updates(
     state: TrainState, examples: AnyExamples, order: Array, *, model: ModelConfig, train: TrainConfig
 ) -> TrainState:
-    params, opt, step, history = state.params, state.opt, state.step, state.history
+    params, opt, step, losses, accuracies = state.params, state.opt, state.step, [], []
     for taken in order:
         lr = learning_rate(step, steps=train.steps, lr=train.lr, schedule=train.schedule, warmup=train.warmup)
         batch, key = examples.take(taken), _dropout_key(model, train, step)
         params, opt, loss, accuracy = train_step(params, opt, batch, lr=lr, model=model, train=train, key=key)
         if not math.isfinite(loss):
             raise UserError(f"the loss of update {step + 1} is {loss}: training has diverged; try a smaller --lr")
-        history.loss.append(loss)
-        history.accuracy.append(accuracy)
+        losses.append(loss)
+        accuracies.append(accuracy)
         step += 1
-    return TrainState(params, opt, step, history, state.best)
+    return TrainState(params, opt, step, state.history.with_updates(losses, accuracies), state.best)
 
 
 def _dropout_key(model: ModelConfig, train: TrainConfig, step: int) -> Key | None:
@@ -106,19 +107,12 @@ def _dropout_key(model: ModelConfig, train: TrainConfig, step: int) -> Key | Non
 
 def _end_of_epoch(state: TrainState, data: AnyData, *, model: ModelConfig, train: TrainConfig) -> TrainState:
     found = evaluate(state.params, data.validation, model=model)
-    epoch, n = state.step // train.steps_per_epoch, train.steps_per_epoch
-    record = {"epoch": epoch, "step": state.step, "loss": found.loss, "accuracy": found.accuracy, "by_op": found.by_op}
-    record["train_loss"] = float(np.mean(state.history.loss[-n:]))
-    record["train_accuracy"] = float(np.mean(state.history.accuracy[-n:]))
-    state.history.epochs.append(record)
-    best = state.best
-    if evaluation.better(best, found):
-        best = Best(state.params, epoch, state.step, found.accuracy, found.loss)
-    return TrainState(state.params, state.opt, state.step, state.history, best)
+    return evaluation.end_of_epoch(state, found, train.steps_per_epoch)
 
 
 def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_size: int = 512) -> Evaluation:
     """Loss, accuracy in all and by operation, and predictions, over any number of examples."""
+    check(examples, model)
     losses, predictions, counts = [], [], []
     for start in range(0, len(examples.targets), batch_size):
         part = examples.take(slice(start, start + batch_size))
@@ -133,6 +127,7 @@ def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_s
 
 def predict(params: Tree, tokens_BT: Array, mask_BT: Array, *, model: ClassifierConfig) -> Array:
     """The probability of every token as the answer, shape (B, V), for padded token ids and their mask, both (B, T)."""
+    check(Examples(tokens_BT, mask_BT, tokens_BT), model)
     logits_BC, _ = classifier.forward(params, tokens_BT=tokens_BT, mask_BT=mask_BT, config=model)
     probabilities_BC, _ = softmax.forward(logits_BC)
     return probabilities_BC

@@ -81,6 +81,26 @@ AnyExamples: TypeAlias = Any
 """Examples, Texts or Pairs: whatever the model family reads. All have `targets`, `groups` and `take`."""
 
 
+def check(examples: AnyExamples, model: Any) -> None:
+    """Raises UserError for a token that the model does not know, and for a row longer than it can read.
+
+    Asked before either twin computes: NumPy would raise an IndexError or count from the end, JAX would answer in
+    silence.
+    """
+    if isinstance(examples, Pairs):
+        sides = [(examples.src, model.src_vocab), (examples.tokens, model.tgt_vocab)]
+    else:
+        sides = [(examples.tokens, model.vocab)]
+    for tokens, vocab in sides:
+        if tokens.shape[1] > model.max_len:
+            raise UserError(
+                f"a row of {tokens.shape[1]} tokens is longer than the {model.max_len} that the model reads"
+            )
+        if tokens.size and not (tokens.min() >= 0 and tokens.max() < vocab):
+            wrong = tokens[(tokens < 0) | (tokens >= vocab)][0]
+            raise UserError(f"the model knows tokens 0 to {vocab - 1}, not {wrong}")
+
+
 def pad(sequences: Sequence[Sequence[int]], length: int | None = None) -> tuple[Array, Array]:
     """Token ids and mask, both (N, T), of sequences padded at the end to `length`, or to the longest of them.
 

@@ -18,6 +18,7 @@ from common import evaluation
 from common.config import ClassifierConfig, DigitsConfig, TrainConfig
 from common.data import digits
 from common.data.batching import Examples
+from common.errors import UserError
 from common.evaluation import Evaluation, Member
 from common.run import Best
 from common.types import Tree
@@ -58,7 +59,11 @@ def fit_together(
     for start, stop in loop.stretches(0, train, every):
         plans = [loop.plan(start, stop, t, every, jax.tree.leaves(carry)[0].dtype) for t in trains]
         order = np.stack([rows for rows, _ in plans])
-        carry, _ = _updates(carry, examples, order, plans[0][1], stop - start, model=model, train=train)
+        carry, figures = _updates(carry, examples, order, plans[0][1], stop - start, model=model, train=train)
+        diverged = ~np.isfinite(np.asarray(figures)[:, : stop - start, 0]).all(axis=1)
+        if diverged.any():
+            seed = seeds[int(diverged.argmax())]
+            raise UserError(f"seed {seed} has diverged between updates {start + 1} and {stop}; try a smaller --lr")
         if stop % train.steps_per_epoch == 0:
             found = _evaluate(carry[0], data[0].validation, model)
             won = [evaluation.better(b, f) for b, f in zip(best, found, strict=True)]

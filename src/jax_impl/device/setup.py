@@ -1,5 +1,6 @@
 """Choose the device and say what it is. Call `use` before the first computation: JAX looks for devices only once."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -20,8 +21,12 @@ def use(platform: str | None = None) -> None:
     except RuntimeError as error:
         raise UserError(f"JAX finds no {platform} here ({_first_line(error)}); leave out --device") from None
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(_cache_folder()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        folder = _cache_folder()
+        with contextlib.suppress(OSError):  # where nothing can be kept, every start compiles: slower, and right
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                jax.config.update("jax_compilation_cache_dir", str(folder))
+                jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _cache_folder() -> Path:

@@ -1,6 +1,6 @@
 """Embedding. The math is in numpy_ref/layers/embedding.py.
 
-A token id out of range raises in NumPy and is clamped in silence by JAX: ids are checked on the host, before either.
+A token id out of range is clamped in silence by JAX, so ids are checked on the host before (common/data/batching.py).
 """
 
 import jax
