@@ -575,3 +575,13 @@ def test_nothing_in_the_source_uses_pickle():
     )
     guilty = [str(path.relative_to(root)) for path in sources if word.search(path.read_text())]
     assert guilty == []
+
+
+def test_a_history_that_does_not_belong_to_its_update_is_not_saved(tmp_path):
+    good = run()
+    checkpoint.save_run(tmp_path / "r", good)
+    before = (tmp_path / "r").read_bytes()
+    longer = replace(good, state=replace(good.state, history=good.state.history.with_updates([0.1], [0.5])))
+    with pytest.raises(CheckpointError, match="does not belong to update 3"):
+        checkpoint.save_run(tmp_path / "r", longer)
+    assert (tmp_path / "r").read_bytes() == before

@@ -34,3 +34,21 @@ def test_the_command_prints_every_tensor(capsys, tmp_path):
 def test_a_bad_request_is_one_sentence(args, capsys):
     assert compare.main(args) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_each_difference_is_relative_to_its_like(monkeypatch):
+    """A second moment is a thousand times smaller than the weights: beside them its errors would not show."""
+    from numpy_ref import optim
+
+    exported = optim.export
+
+    def off(state, params):
+        found = exported(state, params)
+        found["v"]["head"]["b"] = found["v"]["head"]["b"] * (1 + 1e-3)
+        return found
+
+    monkeypatch.setattr(optim, "export", off)
+    train = TrainConfig(examples=64, epochs=1, batch_size=32, warmup=0)
+    (seen,) = compare.walk(model=TINY, train=train, task=DigitsConfig(), dtype="float64", every=4)
+    assert seen.worst == "v.head.b"
+    assert seen.tensors["v.head.b"] == pytest.approx(1e-3, rel=0.01)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from common import checkpoint, tree
 from common.config import ClassifierConfig, DigitsConfig, TrainConfig
 from common.data import digits
 from common.errors import UserError
-from common.run import TrainState
-from console import options, trainer
+from common.run import History, TrainState
+from console import backend, options, trainer
 from numpy_ref import optim, train
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,39 @@ def test_a_run_learns_and_leaves_its_start_untouched(data):
     assert end.step == SHORT.steps == len(end.history.loss) == len(end.history.accuracy)
     assert [e["step"] for e in end.history.epochs] == [6, 12, 18]
     assert np.mean(end.history.loss[-3:]) < 0.8 * np.mean(end.history.loss[:3])
+
+
+def test_a_start_can_be_trained_from_again_and_each_state_keeps_its_own_history(data):
+    start = train.init(TINY, SHORT)
+    states = list(train.fit(start, data, model=TINY, train=SHORT))
+    assert start.history == History()
+    assert [len(state.history.loss) for state in states] == [state.step for state in states]
+    assert [len(state.history.epochs) for state in states] == [state.step // 6 for state in states]
+    again = finished(start, data)
+    assert same(again.params, states[-1].params)
+    assert again.history == states[-1].history
+
+
+@pytest.mark.parametrize(("token", "said"), [(20, "tokens 0 to 19, not 20"), (-1, "not -1")])
+@pytest.mark.parametrize("twin", ["numpy", "jax"])
+def test_an_unknown_token_is_refused_before_either_twin_computes(data, twin, token, said):
+    module = backend.choose(twin).train
+    tokens = data.test.tokens[:2].copy()
+    tokens[1, 3] = token
+    params = module.init(TINY, SHORT).params
+    wrong = data.test.take(slice(0, 2))._replace(tokens=tokens)
+    with pytest.raises(UserError, match=said):
+        module.predict(params, tokens, wrong.mask, model=TINY)
+    with pytest.raises(UserError, match=said):
+        module.evaluate(params, wrong, model=TINY)
+    with pytest.raises(UserError, match=said):
+        next(iter(module.fit(module.init(TINY, SHORT), data._replace(train=wrong), model=TINY, train=SHORT)))
+
+
+def test_a_row_longer_than_the_model_reads_is_refused(data):
+    short = replace(TINY, max_len=5)
+    with pytest.raises(UserError, match="6 tokens is longer than the 5"):
+        train.evaluate(train.init(short, SHORT).params, data.test, model=short)
 
 
 def test_the_chunks_in_which_states_are_yielded_change_nothing(data):
@@ -131,6 +165,10 @@ def test_the_plain_run_says_what_it_uses_proves_its_split_and_saves(tmp_path):
         (("--no-interactive", "--resume", "nowhere"), "no such file"),
         (("--no-interactive", "--resume", "nowhere", "--epochs", "3"), "leave out --epochs"),
         (("--no-interactive", "--size", "huge"), "invalid choice"),
+        (("--no-interactive", "--num-args", "٣"), "range like 2-5"),
+        (("--no-interactive", "--seed", "4294967295", "--seeds", "2"), "beyond the last seed"),
+        (("--no-interactive", "--dtype", "bfloat16"), "--backend jax"),
+        (("--no-interactive", "--device", "gpu"), "--backend jax"),
     ],
 )
 def test_a_bad_request_is_one_sentence_and_exit_2(args, said, capsys, monkeypatch, tmp_path):
@@ -150,6 +188,40 @@ def test_a_folder_with_a_run_is_not_overwritten_by_accident(tmp_path):
     again = run(*QUICK, "--out", "r", "--seed", "1", cwd=tmp_path)
     assert again.returncode == 2 and "--overwrite" in again.stderr
     assert (tmp_path / "r" / "last.safetensors").read_bytes() == before
+
+
+def test_resuming_names_its_own_file_and_finds_its_best_model(tmp_path):
+    assert run(*QUICK, "--no-plots", "--out", "r", cwd=tmp_path).returncode == 0
+    last, best = tmp_path / "r" / "last.safetensors", tmp_path / "r" / "best.safetensors"
+    before, best_before = last.read_bytes(), best.read_bytes()
+    copy = tmp_path / "r" / "backup.safetensors"
+    copy.write_bytes(before)
+    refused = run("--no-interactive", "--resume", str(copy), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "last.safetensors" in refused.stderr
+    best.unlink()
+    again = run("--no-interactive", "--no-plots", "--resume", "r", cwd=tmp_path)
+    assert again.returncode == 0
+    assert "already complete" in again.stdout
+    assert best.read_bytes() == best_before
+    assert last.read_bytes() == before
+
+
+def test_a_population_that_cannot_be_written_is_refused_before_it_is_trained(tmp_path, monkeypatch, capsys):
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("numpy_ref.train.fit", None)
+    assert trainer.main(["--no-interactive", "--seeds", "2", "--out", "taken"]) == 2
+    assert "taken cannot be used as a folder" in capsys.readouterr().err
+
+
+def test_a_key_pressed_while_preparing_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("common.data.digits.load", interrupted)
+    assert trainer.main(["--no-interactive"]) == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 @pytest.mark.slow
