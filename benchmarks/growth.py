@@ -169,12 +169,13 @@ def same_gradients(found: dict[str, dict[str, Array]], tolerance: float = 2e-5) 
 
 
 def markdown(found: list[dict], words: dict[str, str]) -> str:
+    def shown(ms: float | None) -> str:
+        if ms is None:
+            return f"over {LIMIT:.0f} s"
+        return f"{ms:,.{2 if ms < 10 else 1 if ms < 100 else 0}f}"
+
     def row(size: dict) -> tuple[str, ...]:
-        shown = [
-            f"over {LIMIT:.0f} s" if ms is None else f"{ms:,.3g}" if ms < 100 else f"{ms:,.0f}"
-            for ms in size["ms"].values()
-        ]
-        return (f"{size['length']:,}", str(size["width"]), *shown)
+        return (f"{size['length']:,}", f"{size['width']:,}", *map(shown, size["ms"].values()))
 
     head = ("positions", "width", *(f"{name}, CPU ms" for name in CONTESTANTS))
     by_length = [size for size in found if (size["length"], size["width"]) in LENGTHS]
@@ -224,7 +225,8 @@ def draw(found: list[dict]):
         axes.minorticks_off()
         axes.set_title(title, loc="left")
     panels[0].set_ylabel("CPU milliseconds, forward and backward")
-    panels[0].legend(loc="upper left")
+    panels[2].legend(loc="upper left")
+    plots._plain_log(panels[0].yaxis, 1000)
     return figure
 
 
