@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-.PHONY: help train test ask check lint format bench oracle mutants clean
+.PHONY: help train test ask check lint format bench oracle mutants tpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,8 +39,11 @@ oracle: .venv/oracle  ## hold the golden files against PyTorch, live
 mutants: .venv/mutants  ## plant errors in the backward passes and count how many the tests find
 	$(BIN)/python benchmarks/mutants.py
 
+tpu: .venv-tpu/tpu  ## compile the programs with the TPU compiler, without a TPU
+	.venv-tpu/bin/python benchmarks/compile_tpu.py
+
 clean:  ## remove the environment and caches; runs/ stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
+	rm -rf .venv .venv-tpu .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
 .venv/core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("this needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
@@ -51,6 +54,12 @@ clean:  ## remove the environment and caches; runs/ stays
 
 .venv/test .venv/lint .venv/bench .venv/mutants: .venv/core
 	@$(INSTALL) -e '.[$(@F)]'
+	@touch $@
+
+# an environment of its own: with libtpu installed, JAX looks for a TPU at every start
+.venv-tpu/tpu: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv .venv-tpu
+	@.venv-tpu/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[tpu]'
 	@touch $@
 
 .venv/oracle: .venv/core
