@@ -225,7 +225,7 @@ def draw(found: list[dict]):
         axes.minorticks_off()
         axes.set_title(title, loc="left")
     panels[0].set_ylabel("CPU milliseconds, forward and backward")
-    panels[2].legend(loc="upper left")
+    panels[2].legend(loc="lower right")
     plots._plain_log(panels[0].yaxis, 1000)
     return figure
 
