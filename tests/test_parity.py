@@ -104,7 +104,7 @@ def public(module):
     return {n: v for n, v in found.items() if callable(v) and getattr(v, "__module__", "") == module.__name__}
 
 
-@pytest.mark.parametrize("name", ["train", "optim"])
+@pytest.mark.parametrize("name", ["train", "optim", "generate"])
 def test_the_twins_export_the_same_names_with_the_same_signatures(name):
     mine, twin = (public(importlib.import_module(f"{package}.{name}")) for package in ("numpy_ref", "jax_impl"))
     assert mine.keys() == twin.keys()

@@ -6,8 +6,9 @@ tokens from the same key, and a resumed run draws what the uninterrupted one wou
 
 `key split fold_in bits uniform bernoulli` return the bits of `jax.random.{PRNGKey, split, fold_in, bits, uniform,
 bernoulli}` (in JAX's default mode, `jax_threefry_partitionable`). Draws are always float32, also where a model runs in
-float64: JAX's own streams change with the dtype. `normal` and `permutation` are ours alone: only NumPy
-calls them, to initialize parameters and to order data.
+float64: JAX's own streams change with the dtype. `gumbel` is a formula on `uniform` that the JAX twin writes out for
+itself. `normal`, `permutation` and `randint` are ours alone: only NumPy calls them, to initialize parameters and to
+order data.
 
 Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 """
@@ -15,11 +16,14 @@ Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 import math
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from common.types import Array, Key
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
+HALF_STEP = np.float32(2**-24)
+"""Half of the distance between two neighbours among the 2^23 numbers that `uniform` draws from [0, 1)."""
 
 
 def _threefry(key: Key, x0: Array, x1: Array) -> tuple[Array, Array]:
@@ -72,13 +76,30 @@ def bits(key: Key, shape: tuple[int, ...]) -> Array:
 def uniform(key: Key, shape: tuple[int, ...], minval: float = 0.0, maxval: float = 1.0) -> Array:
     """Uniform in [minval, maxval), float32: 23 random bits as the fraction of a number in [1, 2), minus 1."""
     low, high = np.float32(minval), np.float32(maxval)
-    fraction = ((bits(key, shape) >> np.uint32(9)) | np.uint32(0x3F800000)).view(np.float32) - np.float32(1)
-    return np.maximum(low, fraction * (high - low) + low)
+    return np.maximum(low, _fraction(bits(key, shape)) * (high - low) + low)
+
+
+def _fraction(words: Array) -> Array:
+    return ((words >> np.uint32(9)) | np.uint32(0x3F800000)).view(np.float32) - np.float32(1)
 
 
 def bernoulli(key: Key, p: float, shape: tuple[int, ...]) -> Array:
     """True with probability p (rounded to float32), bool."""
     return uniform(key, shape) < np.float32(p)
+
+
+def gumbel(keys: Array, number: int, n: int, dtype: DTypeLike) -> Array:
+    """Gumbel noise -log(-log(u)), one row of `n` for each of the `keys` (B, 2): shape (B, n).
+
+    The largest of log p + noise is a draw from p (Gumbel 1954). Row b is `uniform(fold_in(keys[b], number), (n,))`, in
+    float32, moved by half of its 2^-23 steps into the open interval, where both logarithms are finite; the logarithms
+    are taken in `dtype`.
+    """
+    zero, word = np.zeros(1, np.uint32), np.array([number], np.uint32)
+    folded = [half[:, None] for half in _threefry(np.asarray(keys).T, zero, word)]
+    high, low = _threefry(np.stack(folded), *_counters((n,)))
+    u = (_fraction(high ^ low) + HALF_STEP).astype(dtype)
+    return -np.log(-np.log(u))
 
 
 def normal(key: Key, shape: tuple[int, ...]) -> Array:

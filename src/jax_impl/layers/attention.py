@@ -1,6 +1,7 @@
 """Multi-head attention. The math is in numpy_ref/layers/attention.py."""
 
 import jax
+import jax.numpy as jnp
 
 from common.params import Attention
 from jax_impl.layers import linear
@@ -20,3 +21,51 @@ def forward(
     o_BTX = o_BTNGK.reshape(q_BTX.shape)
     y_BTD = linear.forward(params["o"], o_BTX)
     return y_BTD
+
+
+def project_kv(params: Attention, src_BSD: jax.Array, *, n_kv_heads: int) -> tuple[jax.Array, jax.Array]:
+    k_BSY = linear.forward(params["k"], src_BSD)
+    v_BSY = linear.forward(params["v"], src_BSD)
+    shape = (*src_BSD.shape[:2], n_kv_heads, -1)
+    return k_BSY.reshape(shape), v_BSY.reshape(shape)
+
+
+def forward_projected(
+    params: Attention,
+    x_BTD: jax.Array,
+    k_BSNK: jax.Array,
+    v_BSNK: jax.Array,
+    *,
+    n_heads: int,
+    n_kv_heads: int,
+    mask_BTS: jax.Array,
+) -> jax.Array:
+    q_BTX = linear.forward(params["q"], x_BTD)
+    q_BTNGK = q_BTX.reshape(*q_BTX.shape[:2], n_kv_heads, n_heads // n_kv_heads, -1)
+    o_BTNGK = attend.forward(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    y_BTD = linear.forward(params["o"], o_BTNGK.reshape(q_BTX.shape))
+    return y_BTD
+
+
+def forward_cached(
+    params: Attention,
+    x_BTD: jax.Array,
+    k_BSNK: jax.Array,
+    v_BSNK: jax.Array,
+    *,
+    n_heads: int,
+    n_kv_heads: int,
+    position_BT: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A position that the cache has no place for is left out: a scatter would otherwise be clamped to the last one."""
+    k_new_BTNK, v_new_BTNK = project_kv(params, x_BTD, n_kv_heads=n_kv_heads)
+    k_seen_BSNK = _written(k_BSNK, k_new_BTNK, position_BT)
+    v_seen_BSNK = _written(v_BSNK, v_new_BTNK, position_BT)
+    mask_BTS = jnp.arange(k_BSNK.shape[1]) <= position_BT[:, :, None]
+    heads = {"n_heads": n_heads, "n_kv_heads": n_kv_heads}
+    y_BTD = forward_projected(params, x_BTD, k_seen_BSNK, v_seen_BSNK, mask_BTS=mask_BTS, **heads)
+    return y_BTD, k_seen_BSNK, v_seen_BSNK
+
+
+def _written(cache_BSNK: jax.Array, new_BTNK: jax.Array, position_BT: jax.Array) -> jax.Array:
+    return cache_BSNK.at[jnp.arange(len(cache_BSNK))[:, None], position_BT].set(new_BTNK, mode="drop")

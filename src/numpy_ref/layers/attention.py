@@ -11,6 +11,8 @@ Backward. The chain in reverse: o, attend, then q, k, v. `src` was read twice, b
 Vaswani et al. 2017, section 3.2.2.    Lesson: lessons/02_attention.md    Twin: jax_impl/layers/attention.py
 """
 
+import numpy as np
+
 from common.params import Attention
 from common.types import Array
 from numpy_ref.layers import linear
@@ -38,3 +40,60 @@ def backward(dy_BTD: Array, saved):
     d_k, dsrc_k_BSD = linear.backward(dk_BSNK.reshape(*dk_BSNK.shape[:2], -1), saved_k)
     d_v, dsrc_v_BSD = linear.backward(dv_BSNK.reshape(*dv_BSNK.shape[:2], -1), saved_v)
     return {"q": d_q, "k": d_k, "v": d_v, "o": d_o}, dx_BTD, dsrc_k_BSD + dsrc_v_BSD
+
+
+def project_kv(params: Attention, src_BSD: Array, *, n_kv_heads: int) -> tuple[Array, Array]:
+    """The keys and values of `src`, both (B, S, N, K): all that attention ever asks of it, so all that is kept."""
+    k_BSY, _ = linear.forward(params["k"], src_BSD)
+    v_BSY, _ = linear.forward(params["v"], src_BSD)
+    shape = (*src_BSD.shape[:2], n_kv_heads, -1)
+    return k_BSY.reshape(shape), v_BSY.reshape(shape)
+
+
+def forward_projected(
+    params: Attention,
+    x_BTD: Array,
+    k_BSNK: Array,
+    v_BSNK: Array,
+    *,
+    n_heads: int,
+    n_kv_heads: int,
+    mask_BTS: Array,
+) -> Array:
+    """`forward` for inference, with the keys and values already there."""
+    q_BTX, _ = linear.forward(params["q"], x_BTD)
+    q_BTNGK = q_BTX.reshape(*q_BTX.shape[:2], n_kv_heads, n_heads // n_kv_heads, -1)
+    o_BTNGK, _ = attend.forward(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    y_BTD, _ = linear.forward(params["o"], o_BTNGK.reshape(q_BTX.shape))
+    return y_BTD
+
+
+def forward_cached(
+    params: Attention,
+    x_BTD: Array,
+    k_BSNK: Array,
+    v_BSNK: Array,
+    *,
+    n_heads: int,
+    n_kv_heads: int,
+    position_BT: Array,
+) -> tuple[Array, Array, Array]:
+    """Causal self-attention of T tokens at their positions, beside the cached keys and values of those before them.
+
+    Returns the output and the cache with the new keys and values written in. What stands beyond a token's position is
+    never seen: padding, or places not yet filled. Raises IndexError at a position that the cache has no place for.
+    """
+    k_new_BTNK, v_new_BTNK = project_kv(params, x_BTD, n_kv_heads=n_kv_heads)
+    k_seen_BSNK = _written(k_BSNK, k_new_BTNK, position_BT)
+    v_seen_BSNK = _written(v_BSNK, v_new_BTNK, position_BT)
+    mask_BTS = np.arange(k_BSNK.shape[1]) <= position_BT[:, :, None]
+    heads = {"n_heads": n_heads, "n_kv_heads": n_kv_heads}
+    y_BTD = forward_projected(params, x_BTD, k_seen_BSNK, v_seen_BSNK, mask_BTS=mask_BTS, **heads)
+    return y_BTD, k_seen_BSNK, v_seen_BSNK
+
+
+def _written(cache_BSNK: Array, new_BTNK: Array, position_BT: Array) -> Array:
+    """A copy of the cache with the new entries at their positions."""
+    copy_BSNK = cache_BSNK.copy()
+    copy_BSNK[np.arange(len(cache_BSNK))[:, None], position_BT] = new_BTNK
+    return copy_BSNK

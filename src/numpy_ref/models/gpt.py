@@ -15,9 +15,11 @@ A tied embedding is used twice, at both ends, and its gradient is the sum of the
 Radford et al. 2019 (GPT-2).    Lesson: lessons/11_decoder.md    Twin: jax_impl/models/gpt.py
 """
 
+from typing import Any
+
 import numpy as np
 
-from common import masks
+from common import masks, tree
 from common.config import GPTConfig
 from common.params import GPT, DecoderBlock
 from common.positions import sinusoidal
@@ -86,6 +88,73 @@ def block_backward(dy_BTD: Array, saved):
     d_norm1, dx_attn_BTD = layernorm.backward(dn_asked_BTD + dn_answered_BTD, saved_norm1)
     dx_BTD = dm_BTD + dx_attn_BTD
     return {"norm1": d_norm1, "attn": d_attn, "norm2": d_norm2, "ffn": d_ffn}, dx_BTD
+
+
+def prefill(
+    params: GPT, *, tokens_BT: Array, lengths_B: Array, size: int, config: GPTConfig
+) -> tuple[Array, dict[str, Any]]:
+    """Read whole prompts at once: the logits after each prompt's last token, (B, V), and the cache for `decode`.
+
+    Row b is a prompt of `lengths_B[b]` tokens, padded at its end; the cache has room for `size` tokens (T <= size <=
+    max_len). It is {"k": per block (B, size, N, K), "v": the same, "position": (B,), where each next token stands}.
+    """
+    B, T = tokens_BT.shape
+    empty_BTNK = np.zeros((B, T, config.n_heads, config.d_model // config.n_heads), params["emb"]["w"].dtype)
+    empty = {"k": [empty_BTNK] * config.n_blocks, "v": [empty_BTNK] * config.n_blocks}
+    position_BT = np.broadcast_to(np.arange(T), (B, T))
+    x_BTD, full = _cached(params, empty, tokens_BT=tokens_BT, position_BT=position_BT, config=config)
+    last_B1D = x_BTD[np.arange(B), lengths_B - 1][:, None]
+    room = ((0, 0), (0, size - T), (0, 0), (0, 0))
+    cache = tree.map(lambda leaf: np.pad(leaf, room), full) | {"position": lengths_B}
+    return _logits(params, last_B1D, config), cache
+
+
+def decode(params: GPT, cache: dict[str, Any], *, tokens_B: Array, config: GPTConfig) -> tuple[Array, dict[str, Any]]:
+    """Read one more token of every sequence: the logits after it, (B, V), and the new cache.
+
+    The keys and values of all earlier tokens are in the cache, since nothing later can change them; only the new token
+    passes through the blocks. Raises IndexError where the cache is full.
+    """
+    position_B1 = cache["position"][:, None]
+    x_B1D, grown = _cached(params, cache, tokens_BT=tokens_B[:, None], position_BT=position_B1, config=config)
+    return _logits(params, x_B1D, config), grown | {"position": cache["position"] + 1}
+
+
+def _cached(params: GPT, cache: dict[str, Any], *, tokens_BT: Array, position_BT: Array, config: GPTConfig):
+    """The tokens through all blocks, beside what the cache holds: their vectors, its keys and values with theirs."""
+    e_BTD, _ = embedding.forward(params["emb"], tokens_BT=tokens_BT)
+    p_SD = _positions(params, cache["k"][0].shape[1], config).astype(e_BTD.dtype)
+    xs, ks, vs = [e_BTD + p_SD[position_BT]], [], []
+    for block, k_BSNK, v_BSNK in zip(params["blocks"], cache["k"], cache["v"], strict=True):
+        y_BTD, k_seen_BSNK, v_seen_BSNK = block_cached(
+            block, xs[-1], k_BSNK, v_BSNK, position_BT=position_BT, config=config
+        )
+        xs.append(y_BTD)
+        ks.append(k_seen_BSNK)
+        vs.append(v_seen_BSNK)
+    return xs[-1], {"k": ks, "v": vs}
+
+
+def block_cached(
+    params: DecoderBlock, x_BTD: Array, k_BSNK: Array, v_BSNK: Array, *, position_BT: Array, config: GPTConfig
+) -> tuple[Array, Array, Array]:
+    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    n_BTD, _ = layernorm.forward(params["norm1"], x_BTD, eps=config.eps)
+    a_BTD, k_seen_BSNK, v_seen_BSNK = attention.forward_cached(
+        params["attn"], n_BTD, k_BSNK, v_BSNK, position_BT=position_BT, **heads
+    )
+    m_BTD = x_BTD + a_BTD
+    o_BTD, _ = layernorm.forward(params["norm2"], m_BTD, eps=config.eps)
+    f_BTD, _ = ffn.forward(params["ffn"], o_BTD, activation=config.activation)
+    return m_BTD + f_BTD, k_seen_BSNK, v_seen_BSNK
+
+
+def _logits(params: GPT, x_B1D: Array, config: GPTConfig) -> Array:
+    """The logits of one position of each sequence, (B, V)."""
+    n_B1D, _ = layernorm.forward(params["norm"], x_B1D, eps=config.eps)
+    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
+    logits_B1V, _ = linear.forward(head, n_B1D)
+    return logits_B1V[:, 0]
 
 
 def _positions(params: GPT, length: int, config: GPTConfig) -> Array:

@@ -16,9 +16,11 @@ gradient is the sum of what each of them sends back through its keys and values.
 Vaswani et al. 2017.    Lesson: lessons/12_encoder_decoder.md    Twin: jax_impl/models/seq2seq.py
 """
 
+from typing import Any
+
 import numpy as np
 
-from common import masks
+from common import masks, tree
 from common.config import Seq2SeqConfig
 from common.params import CrossBlock, EncoderBlock, Seq2Seq
 from common.positions import sinusoidal
@@ -162,6 +164,101 @@ def decoder_backward(dz_BTD: Array, saved):
     dy_BTD = dsum1_BTD + dy_asked_BTD + dy_answered_BTD
     grads = {"attn": d_attn, "norm1": d_norm1, "cross": d_cross, "norm2": d_norm2, "ffn": d_ffn, "norm3": d_norm3}
     return grads, dy_BTD, dx_BSD
+
+
+def prefill(
+    params: Seq2Seq,
+    *,
+    src_BS: Array,
+    src_mask_BS: Array,
+    tokens_BT: Array,
+    lengths_B: Array,
+    size: int,
+    config: Seq2SeqConfig,
+) -> tuple[Array, dict[str, Any]]:
+    """Read the sources and the beginnings of the answers: the logits after each beginning, (B, V), and the cache.
+
+    Row b's answer begins with `lengths_B[b]` tokens (at least the start token), padded at the end; the cache has room
+    for `size` of them (T <= size <= max_len). It is the cache of models/gpt.py and, from the sources, which are read
+    once and for all, "cross_k" and "cross_v", per decoder block (B, S, N, K), and "src_mask", (B, S).
+    """
+    x_BSD, _ = encode(params, src_BS=src_BS, src_mask_BS=src_mask_BS, config=config)
+    across = [attention.project_kv(block["cross"], x_BSD, n_kv_heads=config.n_heads) for block in params["decoder"]]
+    sources = {"cross_k": [k for k, _ in across], "cross_v": [v for _, v in across], "src_mask": src_mask_BS}
+    B, T = tokens_BT.shape
+    empty_BTNK = np.zeros((B, T, config.n_heads, config.d_model // config.n_heads), x_BSD.dtype)
+    empty = {"k": [empty_BTNK] * config.n_decoder, "v": [empty_BTNK] * config.n_decoder}
+    position_BT = np.broadcast_to(np.arange(T), (B, T))
+    y_BTD, full = _cached(params, empty | sources, tokens_BT=tokens_BT, position_BT=position_BT, config=config)
+    last_B1D = y_BTD[np.arange(B), lengths_B - 1][:, None]
+    room = ((0, 0), (0, size - T), (0, 0), (0, 0))
+    cache = tree.map(lambda leaf: np.pad(leaf, room), full) | sources | {"position": lengths_B}
+    return _logits(params, last_B1D, config), cache
+
+
+def decode(
+    params: Seq2Seq, cache: dict[str, Any], *, tokens_B: Array, config: Seq2SeqConfig
+) -> tuple[Array, dict[str, Any]]:
+    """Read one more token of every answer: the logits after it, (B, V), and the new cache.
+
+    Raises IndexError where the cache is full.
+    """
+    position_B1 = cache["position"][:, None]
+    y_B1D, grown = _cached(params, cache, tokens_BT=tokens_B[:, None], position_BT=position_B1, config=config)
+    return _logits(params, y_B1D, config), cache | grown | {"position": cache["position"] + 1}
+
+
+def _cached(params: Seq2Seq, cache: dict[str, Any], *, tokens_BT: Array, position_BT: Array, config: Seq2SeqConfig):
+    """The tokens through the decoder, beside what the cache holds: their vectors, its keys and values with theirs."""
+    e_BTD, _ = embedding.forward(params["tgt"], tokens_BT=tokens_BT)
+    places = cache["k"][0].shape[1]
+    learned = config.positions == "learned"
+    p_PD = params["tgt_pos"]["w"][:places] if learned else sinusoidal(places, config.d_model).astype(e_BTD.dtype)
+    ys, ks, vs = [e_BTD + p_PD[position_BT]], [], []
+    held = zip(cache["k"], cache["v"], cache["cross_k"], cache["cross_v"], strict=True)
+    for block, kvs in zip(params["decoder"], held, strict=True):
+        z_BTD, k_seen_BPNK, v_seen_BPNK = decoder_cached(
+            block, ys[-1], *kvs, position_BT=position_BT, src_mask_BS=cache["src_mask"], config=config
+        )
+        ys.append(z_BTD)
+        ks.append(k_seen_BPNK)
+        vs.append(v_seen_BPNK)
+    return ys[-1], {"k": ks, "v": vs}
+
+
+def decoder_cached(
+    params: CrossBlock,
+    y_BTD: Array,
+    k_BPNK: Array,
+    v_BPNK: Array,
+    cross_k_BSNK: Array,
+    cross_v_BSNK: Array,
+    *,
+    position_BT: Array,
+    src_mask_BS: Array,
+    config: Seq2SeqConfig,
+) -> tuple[Array, Array, Array]:
+    """The cache has P places for the answer's tokens, and S for the source's."""
+    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    a_BTD, k_seen_BPNK, v_seen_BPNK = attention.forward_cached(
+        params["attn"], y_BTD, k_BPNK, v_BPNK, position_BT=position_BT, **heads
+    )
+    m_BTD, _ = layernorm.forward(params["norm1"], y_BTD + a_BTD, eps=config.eps)
+    cross_mask_BTS = np.broadcast_to(src_mask_BS[:, None, :], (*y_BTD.shape[:2], src_mask_BS.shape[1]))
+    c_BTD = attention.forward_projected(
+        params["cross"], m_BTD, cross_k_BSNK, cross_v_BSNK, mask_BTS=cross_mask_BTS, **heads
+    )
+    o_BTD, _ = layernorm.forward(params["norm2"], m_BTD + c_BTD, eps=config.eps)
+    f_BTD, _ = ffn.forward(params["ffn"], o_BTD, activation=config.activation)
+    z_BTD, _ = layernorm.forward(params["norm3"], o_BTD + f_BTD, eps=config.eps)
+    return z_BTD, k_seen_BPNK, v_seen_BPNK
+
+
+def _logits(params: Seq2Seq, y_B1D: Array, config: Seq2SeqConfig) -> Array:
+    """The logits of one position of each answer, (B, V)."""
+    head = {"w": params["tgt"]["w"].T} if config.tied else params["head"]
+    logits_B1V, _ = linear.forward(head, y_B1D)
+    return logits_B1V[:, 0]
 
 
 def _embed(params: Seq2Seq, side: str, tokens_BT: Array, config: Seq2SeqConfig, key: Key | None):
