@@ -3,8 +3,8 @@
     python benchmarks/proofs.py [--write]
 
 The tests say that a figure is under its bar; this says how far. An error is relative to the largest entry of the
-tensor, floored at 1e-3 of the largest entry among its like (common/gradcheck.py). A key bias, whose gradient is zero up to
-rounding, is left out (`key_biases` in tests/cases.py).
+tensor, floored at 1e-3 of the largest entry among its like (common/gradcheck.py). A key bias, whose gradient is zero up
+to rounding, is left out (`key_biases` in tests/cases.py).
 """
 
 from common.threads import one_blas_thread
@@ -48,7 +48,7 @@ from oracle import recipe
 DEFAULT = ClassifierConfig()
 EXPRESSIONS = [encode(text) for text in ("Max ( 5 3 9 )", "Second ( 7 7 )", "Min ( 4 0 8 8 1 )", "First ( 6 )")]
 ENTRIES = 40
-"""How many entries of each tensor are tried, drawn at random; all, where there are no more. Of the small ones the tests try all."""
+"""How many entries of each tensor are tried, drawn at random. Of the small cases the tests try all."""
 LENGTHS = (8, 12, 20, 30, 50)
 
 
