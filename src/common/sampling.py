@@ -146,7 +146,8 @@ def request(
     if isinstance(model, Seq2SeqConfig):
         if start_token is None:
             raise UserError("an encoder-decoder needs a start token for its answers: set start_token")
-        begun = padded([[start_token]] * len(prompts), model=model, sources=prompts, width=width, what="start_token")
+        _check([start_token], model.tgt_vocab, 1, "start_token")
+        begun = padded([[start_token]] * len(prompts), model=model, sources=prompts, width=width)
     else:
         _require(start_token is None, "a decoder alone goes on from its prompt: leave out start_token")
         begun = padded(prompts, model=model, width=width, what="prompt")
