@@ -268,6 +268,21 @@ def test_an_end_token_that_comes_first_is_an_empty_answer(twin, name):
     assert any(found)
 
 
+@one_of_each
+def test_the_loop_on_the_device_stops_when_all_have_ended(name):
+    how = {"sampling": MIXED, "key": random.fold_in(KEY, 3)} | options(name)
+    lengths = [len(answer) + 1 for answer in jax_impl.generate.generate(WEIGHTS[name], PROMPTS, **how)]
+    assert max(lengths) < NEW
+    asked, size = begin(name)
+    logits_BV, cache = jax_impl.generate._prefill(WEIGHTS[name], asked, size=size, model=MODELS[name])
+    keys_BW, program = shared.row_keys(how["key"], 3, MIXED), jax_impl.generate._program(MIXED)
+    chosen_BL, full = jax_impl.generate._loop(
+        WEIGHTS[name], cache, logits_BV, asked.seen, keys_BW, NEW, 3, model=MODELS[name], sampling=program
+    )
+    assert np.array_equal(np.asarray(chosen_BL) >= 0, padding(lengths, size))
+    assert np.array_equal(full["position"] - asked.lengths, [max(lengths) - 1] * 3)
+
+
 # ---- the same tokens in both twins ----
 
 
