@@ -11,8 +11,8 @@ def main() -> int:
         one_blas_thread()
         from console.query import main as run
     except ModuleNotFoundError as error:
-        print(f"error: the package {error.name} is not installed here: run `make train`, or", end=" ", file=sys.stderr)
-        print("`.venv/bin/python test_model_manually.py` after it", file=sys.stderr)
+        print(f"error: this Python lacks {error.name}: run `make train` once, then", end=" ", file=sys.stderr)
+        print("`.venv/bin/python test_model_manually.py`", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -10,8 +10,8 @@ def main() -> int:
         one_blas_thread()
         from console.trainer import main as run
     except ModuleNotFoundError as error:
-        print(f"error: the package {error.name} is not installed here: run `make train`, or", end=" ", file=sys.stderr)
-        print("`.venv/bin/python train_step_by_step.py` after it", file=sys.stderr)
+        print(f"error: this Python lacks {error.name}: run `make train` once, then", end=" ", file=sys.stderr)
+        print("`.venv/bin/python train_step_by_step.py`", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

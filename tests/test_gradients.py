@@ -69,7 +69,9 @@ def test_gradients_have_the_names_order_and_shapes_of_the_arguments(case):
 @each_method
 @every_case
 def test_backward_is_the_derivative_of_forward(case, method):
-    assert max(errors(case, method).values()) <= BARS[method]
+    """Every entry by the complex step; of a whole model, central differences ask 20 entries of each tensor again."""
+    entries = 20 if method is gradcheck.central_difference and case.module.startswith("models.") else None
+    assert max(errors(case, method, entries).values()) <= BARS[method]
 
 
 @every_case

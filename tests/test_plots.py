@@ -152,7 +152,7 @@ def test_training_curves_show_the_history():
     np.testing.assert_allclose(loss["validation, end of epoch"], [[10, 20, 30], [1, 1 / 2, 1 / 3]])
     np.testing.assert_allclose(accuracy["validation, end of epoch"], [[10, 20, 30], [50, 90, 70]])
     assert set(loss["best epoch (2)"][0]) == {20}
-    assert title(figure) == "Best epoch 2 of 3: 90.0 % right on expressions never trained on"
+    assert title(figure) == "Best epoch 2 of 3: 90.0 % right on the validation part"
 
 
 def test_the_smoothed_line_is_a_mean_drawn_in_the_middle_of_its_window():
@@ -226,7 +226,7 @@ def test_attention_grids_have_a_row_for_each_block_or_moment_and_a_column_for_ea
         names = ["update 0", "update 5", "update 9"]
     else:
         figure = plots._attention_heads(rows, TOKENS)
-        names = ["block 1", "block 2", "block 3"]
+        names = ["block 0", "block 1", "block 2"]
     maps = [axes for axes in figure.axes if axes.get_title()]
     assert len(maps) == 3 * 2
     for number, axes in enumerate(maps):

@@ -180,10 +180,10 @@ def _training_curves(history: History, best_epoch: int | None) -> "Figure":
 
 def _training_title(history: History, best: Mapping[str, Any] | None) -> str:
     if best is not None:
-        right = f"{percent(best['accuracy'])} right on expressions never trained on"
+        right = f"{percent(best['accuracy'])} right on the validation part"
         return f"Best epoch {best['epoch']} of {len(history.epochs)}: {right}"
     if history.epochs:
-        right = f"{percent(history.epochs[-1]['accuracy'])} right on expressions never trained on"
+        right = f"{percent(history.epochs[-1]['accuracy'])} right on the validation part"
         return f"After epoch {history.epochs[-1]['epoch']}: {right}"
     return f"Loss of the first {len(history.loss)} updates: from {history.loss[0]:.2f} to {history.loss[-1]:.2f} nats"
 
@@ -277,10 +277,10 @@ def _attention_head(w_TS: Array, tokens: Sequence[str], name: str) -> "Figure":
 def _attention_heads(blocks: Sequence[Array], tokens: Sequence[str]) -> "Figure":
     shown, kept = _without_padding(tokens)
     maps = [[_cut(w_TS, kept) for w_TS in block] for block in blocks]
-    names = [f"block {number}" for number in range(1, len(blocks) + 1)]
+    names = [f"block {number}" for number in range(len(blocks))]
     figure = _grid(maps, names, shown)
     head = max(range(len(maps[-1])), key=lambda head: maps[-1][head][0].max())
-    figure.suptitle(f"Block {len(blocks)}, head {head + 1}: {_look(maps[-1][head][0], shown)}")
+    figure.suptitle(f"Block {len(blocks) - 1}, head {head}: {_look(maps[-1][head][0], shown)}")
     return figure
 
 
@@ -293,7 +293,7 @@ def _attention_over_training(saved: Sequence[tuple[int, Array]], tokens: Sequenc
     head = max(range(len(maps[-1])), key=lambda head: maps[-1][head][0].max())
     first, last = (_look(maps[i][head][0], shown) for i in (0, -1))
     moments = f"after {saved[0][0]:,} updates {first},\nafter {saved[-1][0]:,} {last}"
-    figure.suptitle(f"{name}, head {head + 1}: {moments}")
+    figure.suptitle(f"{name}, head {head}: {moments}")
     return figure
 
 
@@ -309,7 +309,7 @@ def _grid(maps: Sequence[Sequence[Array]], names: Sequence[str], shown: Sequence
             axes = grid[row, head]
             image = _map(axes, w, side)
             _labels(axes, shown, shown, size)
-            axes.set_title(f"head {head + 1}, {attention_pattern(w)}", fontsize=8)
+            axes.set_title(f"head {head}, {attention_pattern(w)}", fontsize=8)
             axes.tick_params(labelbottom=row == len(maps) - 1, labelleft=head == 0)
         grid[row, 0].set_ylabel(name, fontweight="bold")
     figure.supxlabel("position looked at", fontsize=9)

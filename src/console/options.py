@@ -92,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
 def read(argv: Sequence[str] | None) -> Options:
     """The options of a command line. Raises UserError for a value that cannot be; argparse itself exits with 2."""
     given = parser().parse_args(argv)
+    if given.out is not None and not given.out.name:
+        raise UserError("--out must name a folder, not the one the program stands in")
     if given.save_every < 1:
         raise UserError(f"--save-every must be at least 1, not {given.save_every}")
     if given.seeds is not None and not 1 <= given.seeds <= 10_000:

@@ -98,7 +98,7 @@ def _parser(shipped: Path) -> argparse.ArgumentParser:
         epilog="Exit code: 0 all right, 1 something answered wrong, 2 bad input or no terminal to prompt on.",
         allow_abbrev=False,
     )
-    p.add_argument("--checkpoint", type=Path, help=f"the model to ask (default: {shipped.name}, which is shipped)")
+    p.add_argument("--checkpoint", type=Path, help=f"the model to ask (default: checkpoints/{shipped.name})")
     p.add_argument("--expr", action="append", metavar="TEXT", help='an expression, like "Max(5,3,9)"; may be repeated')
     p.add_argument("--file", metavar="FILE", help="one expression a line, # for comments; - reads standard input")
     p.add_argument("--batch", action="store_true", help="14 cases: easy, all the same, duplicates, extremes")

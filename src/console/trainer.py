@@ -392,7 +392,7 @@ def _judge(session: Session) -> None:
     _say(session, f"Model: {session.best}    run: {session.last}")
     if files:
         _say(session, f"Plots: {', '.join(file.name for file in files)}")
-    _say(session, f"Ask it: {_python()} test_model_manually.py --checkpoint {session.best}")
+    _say(session, f"Ask it: {_python()} test_model_manually.py --checkpoint {shlex.quote(str(session.best))}")
 
 
 def _closing_screens(session: Session, best: Best) -> None:
@@ -429,6 +429,7 @@ def _plots(session: Session, best: Best, found: Evaluation) -> list[Path]:
     if session.maps:
         chosen = sorted(set(np.linspace(0, len(session.maps) - 1, MOMENTS).round().astype(int).tolist()))
         last = [(session.maps[i][0], session.maps[i][1][-1]) for i in chosen]
+        block = f"block {session.model.n_blocks - 1}"
         head = int(np.argmax(session.maps[-1][1][-1][:, 0].max(axis=-1)))
         drawn += [
             plots.attention_heads(session.maps[-1][1], tokens, folder / "attention.svg"),
@@ -436,9 +437,9 @@ def _plots(session: Session, best: Best, found: Evaluation) -> list[Path]:
                 session.maps[-1][1][-1][head],
                 tokens,
                 folder / "attention_head.svg",
-                name=f"head {head} of block {session.model.n_blocks - 1}, the surest at the answer",
+                name=f"head {head} of {block}, the surest at the answer",
             ),
-            plots.attention_over_training(last, tokens, folder / "attention_over_training.svg"),
+            plots.attention_over_training(last, tokens, folder / "attention_over_training.svg", name=block),
         ]
     return drawn
 
