@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from common import random
-from common.config import OPERATIONS, SEQUENCE_TASKS, SequenceConfig
+from common.config import SEQUENCE_TASKS, SequenceConfig
 from common.data import sequences
 from common.data.split import part
 from common.errors import UserError
-from common.vocabulary import EOS, ID, PAD, START, TOKENS, WORDS, decode, encode
+from common.vocabulary import EOS, ID, OPERATIONS, PAD, START, TOKENS, WORDS, decode, encode
 
 every_task = pytest.mark.parametrize("name", SEQUENCE_TASKS)
 

@@ -29,13 +29,12 @@ import safetensors.numpy
 
 from common import params as params_map
 from common import tree
-from common.config import KEEPS, ClassifierConfig, DigitsConfig, TrainConfig
+from common.config import FAMILIES, KEEPS, TASKS, TrainConfig, kind_of
 from common.errors import UserError
 from common.run import Best, History, TrainState
 from common.types import Array, Tree
 
 _KEY = "transformer_twins"
-_FAMILIES = {"classifier": ClassifierConfig}
 _HISTORY = ("loss", "accuracy")
 _BEST: dict[str, type] = {"epoch": int, "step": int, "accuracy": float, "loss": float}
 
@@ -54,8 +53,10 @@ class Model:
     """A model as it is asked: parameters, and what they were trained to do."""
 
     family: str
-    config: ClassifierConfig
-    task: DigitsConfig
+    config: Any
+    """The ModelConfig of the family."""
+    task: Any
+    """A TaskConfig that the family can learn."""
     params: Tree
     train: TrainConfig | None = None
     notes: Mapping[str, Any] | None = None
@@ -67,8 +68,10 @@ class Run:
     """A training run as it is resumed. `opt` in the state is a tree by name, as `optim.export` gives it."""
 
     family: str
-    config: ClassifierConfig
-    task: DigitsConfig
+    config: Any
+    """The ModelConfig of the family."""
+    task: Any
+    """A TaskConfig that the family can learn."""
     train: TrainConfig
     state: TrainState
 
@@ -173,7 +176,7 @@ def _about(kind: str, family: str, config: Any, task: Any, train: TrainConfig | 
         "version": 1,
         "family": family,
         "config": config.to_dict(),
-        "task": task.to_dict(),
+        "task": {"kind": kind_of(task)} | task.to_dict(),
         "train": train.to_dict() if train else None,
     }
 
@@ -182,11 +185,14 @@ def _configs(path: Path, about: Mapping[str, Any], family: str | None) -> tuple[
     found = _field(path, about, "family", str)
     if family is not None and found != family:
         raise CheckpointError(path, f"this is a {found} model; here a {family} model is needed")
-    if found not in _FAMILIES:
-        raise CheckpointError(path, f"the model family {found!r} is unknown to this version")
+    told = _field(path, about, "task", dict)
+    kind = _field(path, told, "kind", str)
+    for what, name, known in (("model family", found, FAMILIES), ("kind of task", kind, TASKS)):
+        if name not in known:
+            raise CheckpointError(path, f"the {what} {name!r} is unknown to this version")
     try:
-        config = _FAMILIES[found].from_dict(_field(path, about, "config", dict))
-        task = DigitsConfig.from_dict(_field(path, about, "task", dict))
+        config = FAMILIES[found].from_dict(_field(path, about, "config", dict))
+        task = TASKS[kind].from_dict({name: value for name, value in told.items() if name != "kind"})
         train = TrainConfig.from_dict(_field(path, about, "train", dict)) if about.get("train") else None
         return config, task, train
     except CheckpointError:
@@ -206,9 +212,10 @@ def _field(path: Path, values: Mapping[str, Any], name: str, kind: type) -> Any:
 
 def _checked(path: Path | str, tensors: Mapping[str, Array], config: Any, prefix: str = "", doing: str = "") -> Tree:
     """The tensors as a tree, in the order of the configuration; every deviation is named at once."""
-    if config.n_blocks > len(tensors):
+    depth = params_map.depth(config)
+    if depth > len(tensors):
         # the list of what is wanted would be as long as the file claims: a billion blocks, perhaps
-        raise CheckpointError(path, f"{doing}{len(tensors)} tensors cannot make a model of {config.n_blocks} blocks")
+        raise CheckpointError(path, f"{doing}{len(tensors)} tensors cannot make a model of {depth} blocks")
     wanted = params_map.names(config)
     wrong = [f"{prefix}{name} is missing" for name in wanted if name not in tensors]
     wrong += [f"{prefix + name!r} is unknown" for name in tensors if name not in wanted]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.data.batching import AnyExamples
+from common.data.batching import AnyExamples, Stretches
 from common.run import Best, History, TrainState
-from common.types import Array, Tree
+from common.types import AnyArray, Array, Tree
 from common.vocabulary import DIGIT_IDS, OPERATIONS, TOKENS, WORDS
 
 
@@ -36,15 +36,23 @@ class Member(NamedTuple):
 
 
 def judge(loss: float, predictions: Array, examples: AnyExamples) -> Evaluation:
-    """Count right answers, in all and by operation (the first token of each question).
+    """Count right answers, in all and by operation (the first token of each question)."""
+    right_N = score(predictions == examples.targets, examples)
+    groups = {} if isinstance(examples, Stretches) else dict(_present(examples.groups))
+    by_op = {op: float(np.mean(right_N[examples.groups == i])) for i, op in groups.items()}
+    return Evaluation(float(loss), float(np.mean(right_N)), by_op, predictions)
+
+
+def score(hit: AnyArray, examples: AnyExamples) -> AnyArray:
+    """What each example scores, (B,), where `hit`, (B,) or (B, T), tells which tokens were predicted.
 
     An answer of several tokens is right if all of them are. Each was predicted with the right ones before it, and as
     long as all of those were right too it is what greedy decoding would have written: exact match, without decoding.
+    A stretch of text scores the share of its tokens.
     """
-    hit = predictions == examples.targets
-    right_N = hit if hit.ndim == 1 else np.all(hit | ~examples.weights, axis=1)
-    by_op = {op: float(np.mean(right_N[examples.groups == i])) for i, op in _present(examples.groups)}
-    return Evaluation(float(loss), float(np.mean(right_N)), by_op, predictions)
+    if isinstance(examples, Stretches):
+        return (hit & examples.weights).sum(axis=1) / examples.weights.sum(axis=1)
+    return hit if hit.ndim == 1 else (hit | ~examples.weights).all(axis=1)
 
 
 def _present(groups_N: Array) -> list[tuple[int, str]]:

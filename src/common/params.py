@@ -165,6 +165,11 @@ def _ffn(config: ModelConfig) -> Tree:
     return {"up": _linear(config.d_model, config.d_ffn), "down": _linear(config.d_ffn, config.d_model)}
 
 
+def depth(config: ModelConfig) -> int:
+    """How many blocks a model has, those of encoder and decoder together."""
+    return config.n_encoder + config.n_decoder if isinstance(config, Seq2SeqConfig) else config.n_blocks
+
+
 def names(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Dotted name to shape, in tree order."""
     return dict(tree.items(shapes(config)))

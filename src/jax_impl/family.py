@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from common import evaluation
 from common.config import GPTConfig, ModelConfig, Seq2SeqConfig
 from common.data.batching import AnyExamples
 from common.types import Tree
@@ -29,6 +30,6 @@ def loss(found: jax.Array, examples: AnyExamples) -> jax.Array:
 
 
 def right(found: jax.Array, examples: AnyExamples) -> jax.Array:
-    """Whether each example is answered rightly, (B,): every token of the answer, where there are several."""
+    """How much of each example is answered rightly, (B,): 0 or 1, of a stretch of text the share of its tokens."""
     hit = jnp.argmax(found, axis=-1) == examples.targets
-    return hit if found.ndim == 2 else jnp.all(hit | ~examples.weights, axis=-1)
+    return evaluation.score(hit, examples)

@@ -5,6 +5,7 @@ The configuration says which model runs, and a batch is of the form that its fam
 
 import numpy as np
 
+from common import evaluation
 from common.config import GPTConfig, ModelConfig, Seq2SeqConfig
 from common.data.batching import AnyExamples
 from common.types import Array, Key, Tree
@@ -45,10 +46,6 @@ def loss_backward(dloss: Array, saved, *, rank: int) -> Array:
 
 
 def right(found: Array, examples: AnyExamples) -> Array:
-    """Whether each example is answered rightly, (B,): every token of the answer, where there are several.
-
-    With the right answer so far before it, the most probable token is at each place the one that greedy decoding
-    writes, as long as all before were right: this is exact match, without decoding.
-    """
+    """How much of each example is answered rightly, (B,): 0 or 1, of a stretch of text the share of its tokens."""
     hit = np.argmax(found, axis=-1) == examples.targets
-    return hit if found.ndim == 2 else np.all(hit | ~examples.weights, axis=-1)
+    return evaluation.score(hit, examples)

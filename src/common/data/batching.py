@@ -54,6 +54,20 @@ class Texts(NamedTuple):
         return Texts(self.tokens[rows], self.targets[rows], self.weights[rows])
 
 
+class Stretches(NamedTuple):
+    """N stretches of one text, or a batch of B of them, for the decoder alone: each token counts by itself."""
+
+    tokens: AnyArray
+    """Token ids, int64, shape (N, T)."""
+    targets: AnyArray
+    """The token that comes next, int64, shape (N, T)."""
+    weights: AnyArray
+    """True where a next token is known, bool, shape (N, T)."""
+
+    def take(self, rows: AnyArray | slice) -> "Stretches":
+        return Stretches(self.tokens[rows], self.targets[rows], self.weights[rows])
+
+
 class Pairs(NamedTuple):
     """N sources and targets for encoder and decoder, or a batch of B of them."""
 
@@ -78,7 +92,7 @@ class Pairs(NamedTuple):
 
 
 AnyExamples: TypeAlias = Any
-"""Examples, Texts or Pairs: whatever the model family reads. All have `targets`, `groups` and `take`."""
+"""Examples, Texts, Stretches or Pairs: whatever the model family reads. All have `targets` and `take`."""
 
 
 def check(examples: AnyExamples, model: Any) -> None:
