@@ -1,0 +1,89 @@
+"""How each kind of model is trained on each task unless the user says otherwise: settings that were tried and hold."""
+
+from typing import Any, NamedTuple
+
+from common.config import SEQUENCE_TASKS, SIZES
+from common.errors import UserError
+
+
+class Recipe(NamedTuple):
+    """Defaults by field name; what is not named keeps the default of its configuration."""
+
+    model: dict[str, Any]
+    """Of the family's ModelConfig. `n_blocks` of a seq2seq is the number on each side."""
+    train: dict[str, Any]
+    """Of TrainConfig."""
+    task: dict[str, Any] = {}  # noqa: RUF012 (never written into)
+    """Of the task's configuration."""
+
+
+_RECIPES: dict[tuple[str, str], Recipe] = {
+    ("classifier", "digits"): Recipe({"d_model": 64, "n_blocks": 2}, SIZES["medium"]),
+    ("gpt", "operations"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 60_000, "epochs": 8, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("gpt", "copy"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 40_000, "epochs": 5, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("gpt", "reverse"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 40_000, "epochs": 5, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("gpt", "sort"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 40_000, "epochs": 5, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("gpt", "add"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 60_000, "epochs": 8, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("gpt", "text"): Recipe(
+        {"d_model": 128, "n_blocks": 4, "dropout": 0.1},
+        {"examples": 16_000, "epochs": 5, "batch_size": 32, "lr": 2e-3, "weight_decay": 0.1, "clip_norm": 1.0},
+        {"context": 128},
+    ),
+    ("seq2seq", "operations"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 60_000, "epochs": 8, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("seq2seq", "copy"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 40_000, "epochs": 5, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("seq2seq", "reverse"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 40_000, "epochs": 5, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("seq2seq", "sort"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 40_000, "epochs": 5, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+    ("seq2seq", "add"): Recipe(
+        {"d_model": 64, "n_blocks": 2},
+        {"examples": 60_000, "epochs": 8, "batch_size": 64, "lr": 2e-3, "weight_decay": 0.1},
+    ),
+}
+TASK_NAMES = ("digits", *SEQUENCE_TASKS, "text")
+"""The names by which a user chooses a task."""
+_FIRST = {"classifier": "digits", "gpt": "operations", "seq2seq": "operations"}
+"""What a family learns where no task is named."""
+
+
+def choose(family: str | None, task: str | None) -> tuple[str, str]:
+    """Family and name of the task, where one of them, or both, may be left open.
+
+    Raises UserError, which names the families that can, where this one cannot learn the task.
+    """
+    if task is None:
+        return family or "classifier", _FIRST[family or "classifier"]
+    able = [known for known in _FIRST if (known, task) in _RECIPES]
+    if family is not None and family not in able:
+        raise UserError(f"--model {family} cannot learn --task {task}: take --model {' or '.join(able)}")
+    return family or able[0], task
+
+
+def recipe(family: str, task: str) -> Recipe:
+    """The defaults of a family on a task (TASK_NAMES). Raises KeyError for a pair that `choose` refuses."""
+    return _RECIPES[family, task]
