@@ -1,17 +1,33 @@
 """Attention weights as the model used them, read from a trace of the NumPy forward; nothing is computed again."""
 
-from common.config import ClassifierConfig
+from common.config import ClassifierConfig, ModelConfig, Seq2SeqConfig
+from common.data.batching import AnyExamples, Examples
 from common.trace import Trace
 from common.types import Array, Tree
+from numpy_ref import family
 from numpy_ref.models import classifier
 
 
-def weights(params: Tree, tokens_BT: Array, mask_BT: Array, config: ClassifierConfig) -> list[Array]:
-    """For each block, every head's shares of attention, shape (B, heads, T, T): rows look, columns are looked at."""
+def maps(params: Tree, examples: AnyExamples, config: ModelConfig) -> list[Array]:
+    """For each block, every head's shares of attention, (B, heads, T, S): rows look, columns are looked at.
+
+    Of an encoder-decoder it is the decoder's look across at the source. Parameters are NumPy arrays.
+    """
+    across = isinstance(config, Seq2SeqConfig)
+    blocks = config.n_decoder if isinstance(config, Seq2SeqConfig) else config.n_blocks
     with Trace(params) as trace:
-        classifier.forward(params, tokens_BT=tokens_BT, mask_BT=mask_BT, config=config)
-    maps = []
-    for i in range(config.n_blocks):
-        w_BNGTS = trace[f"blocks.{i}.attn/attend.forward/w_BNGTS"]
-        maps.append(w_BNGTS.reshape(len(w_BNGTS), config.n_heads, *w_BNGTS.shape[-2:]))
-    return maps
+        if isinstance(config, ClassifierConfig):  # training computes the last block at the first position alone
+            classifier.forward(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=config)
+        else:
+            family.logits(params, examples, model=config)
+    found = []
+    for i in range(blocks):
+        place = f"decoder.{i}.cross" if across else f"blocks.{i}.attn"
+        w_BNGTS = trace[f"{place}/attend.forward/w_BNGTS"]
+        found.append(w_BNGTS.reshape(len(w_BNGTS), config.n_heads, *w_BNGTS.shape[-2:]))
+    return found
+
+
+def weights(params: Tree, tokens_BT: Array, mask_BT: Array, config: ClassifierConfig) -> list[Array]:
+    """`maps` of the classifier, from padded token ids and their mask."""
+    return maps(params, Examples(tokens_BT, mask_BT, tokens_BT), config)

@@ -13,6 +13,7 @@ class Twin(NamedTuple):
     name: str
     train: ModuleType
     optim: ModuleType
+    generate: ModuleType
     device: str
     """What it runs on, in words."""
 
@@ -25,18 +26,20 @@ def choose(name: str, device: str | None = None) -> Twin:
     if name == "numpy":
         if device not in (None, "cpu"):
             raise UserError(f"NumPy runs on the CPU: add --backend jax for --device {device}")
+        import numpy_ref.generate
         import numpy_ref.optim
         import numpy_ref.train
 
-        return Twin(name, numpy_ref.train, numpy_ref.optim, "CPU")
+        return Twin(name, numpy_ref.train, numpy_ref.optim, numpy_ref.generate, "CPU")
     try:
+        import jax_impl.generate
         import jax_impl.optim
         import jax_impl.train
         from jax_impl.device import setup
     except ModuleNotFoundError as error:
         raise UserError(f"--backend jax needs the package {error.name}; --backend numpy works without it") from None
     setup.use(device)
-    return Twin(name, jax_impl.train, jax_impl.optim, setup.describe())
+    return Twin(name, jax_impl.train, jax_impl.optim, jax_impl.generate, setup.describe())
 
 
 def check(twin: Twin, train: TrainConfig) -> None:
