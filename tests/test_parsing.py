@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from common.config import DigitsConfig
 from common.data.digits import Expression
-from common.data.parsing import LONGEST, ParseError, example, parse
+from common.data.parsing import LONGEST, example, parse
+from common.data.pieces import ParseError, Untrained
 
 TASK = DigitsConfig()
 RANGE = DigitsConfig(min_args=2, max_args=5)
@@ -121,7 +122,7 @@ def test_any_text_parses_or_says_where_it_is_wrong(case):
         ("Max((5,3,9))", 4, "second opening bracket"),
         ("Max 5 (3 9)", 6, "opens right after the operation"),
         ("Max()5 3 9", 5, "ends at its closing bracket"),
-        ("Max(5,3,9) Min(5,3,9)", 11, "one expression at a time"),
+        ("Max(5,3,9) Min(5,3,9)", 11, "one question at a time"),
         ("Max[5,3,9]", 3, "use ( and )"),
         ("Max(Min(1,2,3),1,2)", 4, "cannot stand inside one another"),
         ("Max(5,,3,9)", 6, "this comma"),
@@ -168,3 +169,21 @@ def test_a_model_is_asked_only_what_it_was_trained_on(text, column, says):
 @pytest.mark.parametrize("task", TASKS)
 def test_the_example_is_an_expression_of_the_task(task):
     assert parse(example(task), task).op in task.ops
+
+
+@pytest.mark.parametrize(
+    ("text", "args"), [("min 1 7", (1, 7)), ("min 1 2 3", (1, 2, 3)), ("first" + " 4" * 40, (4,) * 40)]
+)
+def test_what_was_never_trained_on_is_asked_on_demand(text, args):
+    with pytest.raises(Untrained):
+        parse(text, FEW)
+    assert parse(text, FEW, beyond=True).args == args
+
+
+@pytest.mark.parametrize("text", ["max 1 2", "min", "min 1 x", "min 1 23", "second 1"])
+def test_what_has_no_meaning_is_never_asked(text):
+    task = DigitsConfig(ops=("First", "Second", "Min"), min_args=2)
+    for beyond in (False, True):
+        with pytest.raises(ParseError) as raised:
+            parse(text, task, beyond=beyond)
+        assert not isinstance(raised.value, Untrained)
