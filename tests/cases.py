@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from common import params, random, tree
-from common.config import ClassifierConfig, GPTConfig, Seq2SeqConfig
+from common import masks, params, random, tree
+from common.config import ClassifierConfig, GPTConfig, LlamaConfig, Seq2SeqConfig
 from common.types import Array, Tree
 
 
@@ -29,6 +29,11 @@ class Case(NamedTuple):
         """The module's forward and its backward (None where a twin has no use for one)."""
         module = importlib.import_module(f"{twin}.{self.module}")
         return getattr(module, self.forward), getattr(module, self.backward, None)
+
+    def without_gradient(self, names: Iterable[str]) -> list[str]:
+        """The tensors whose gradient is exactly zero. A key that is turned after its bias keeps the bias's trace."""
+        turned = self.module == "models.llama" or self.kw.get("turn") is not None
+        return [] if turned else key_biases(names)
 
 
 def read_only(value: Tree) -> Tree:
@@ -123,7 +128,38 @@ def _cases() -> list[Case]:
         "tokens_BT": np.array([[1, 5, 5, 2, 0], [1, 7, 3, 0, 0]]),
     }
 
+    # G = 2 and a head wider than d_model / n_heads; the second turns 4 of a head's 6 numbers and looks back at 3 places
+    llama = LlamaConfig(v, 12, n_blocks=2, n_heads=4, n_kv_heads=2, d_head=6, d_ffn=10, max_len=9)
+    scaled = {"rope_factor": 8.0, "rope_trained_len": 12, "rope_base": 50.0}
+    llamas = {
+        "llama": llama,
+        "llama-untied-bias-scaled": replace(llama, tied=False, bias=True, **scaled),
+        "llama-partial-window": replace(llama, n_kv_heads=1, rope_share=4 / 6, window=3, gate="gelu"),
+    }
+    angle_BTP = x(b, t, 2)
+    turn = {"turn": (np.cos(angle_BTP), np.sin(angle_BTP))}
+    swiglu = {"gate": linear(d, f, False), "up": linear(d, f, False), "down": linear(f, d, False)}
+
     return [
+        *(
+            Case(name, "models.llama", (weights(params.shapes(c)),), {"tokens_BT": tokens["tokens_BT"], "config": c})
+            for name, c in llamas.items()
+        ),
+        Case("silu", "ops.silu", (x(2, 3, 5),), {}),
+        Case("rope", "ops.rope", (x(b, t, n, 2, k),), turn),
+        Case("rope-keys", "ops.rope", (x(b, t, n, 4),), turn),
+        Case("rope-at-rest", "ops.rope", (x(b, t, n, k),), {"turn": None}),
+        Case("rmsnorm", "layers.rmsnorm", (weights({"g": (d,)}), x(b, t, d)), {}),
+        Case("rmsnorm-large-eps", "layers.rmsnorm", (weights({"g": (d,)}), x(b, t, d)), {"eps": 0.5}),
+        Case("swiglu", "layers.swiglu", (weights(swiglu), x(b, t, d)), {}),
+        Case("swiglu-relu", "layers.swiglu", (weights(swiglu), x(b, t, d)), {"gate": "relu"}),
+        Case(
+            "attention-turned",
+            "layers.attention",
+            (weights(attention(d, 2 * n, n, k, bias=True)), x(b, t, d), x(b, t, d)),
+            {"n_heads": 2 * n, "n_kv_heads": n, "mask_BTS": masks.seen(np.arange(t)[None] + np.zeros((b, 1)), t)}
+            | turn,
+        ),
         *(
             Case(
                 name,

@@ -12,7 +12,7 @@ import pytest
 from cases import CASES
 from common.trace import Call, Trace
 
-ANY_RANK = ("linear", "relu", "gelu", "softmax", "dropout")
+ANY_RANK = ("linear", "relu", "gelu", "silu", "rope", "softmax", "dropout")
 """Modules whose functions take arrays of any rank, under bare names (x, y, dx, dy)."""
 
 every_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

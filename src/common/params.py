@@ -28,10 +28,22 @@ Both twins take their parameters from here, so that any tree runs in either of t
       decoder.i.{norm1,norm2,norm3}, .ffn
       head.{w,b}                    D V, V       untied only
 
+    llama
+      emb.w                         V D
+      blocks.i.norm1.g, .norm2.g    D
+      blocks.i.attn.q.w             D H K        biases only where the configuration has them
+      blocks.i.attn.{k,v}.w         D N K
+      blocks.i.attn.o.w             H K D
+      blocks.i.ffn.{gate,up}.w      D F
+      blocks.i.ffn.down.w           F D
+      norm.g                        D
+      head.w                        D V          untied only
+
 Classifier and seq2seq: weights uniform in ±sqrt(6 / (in + out)) (Glorot and Bengio 2010); embeddings normal, of
-variance one, as large as the positions added to them. gpt: all weights normal with a spread of 0.02; those that write
-into the residual sum (attn.o, ffn.down) divided by sqrt(2 blocks), so that the sum does not grow with depth (Radford et
-al. 2019). Everywhere biases zero, gains one.
+variance one, as large as the positions added to them. gpt and llama: all weights normal with a spread of 0.02; those
+that write into the residual sum (attn.o, ffn.down) divided by sqrt(2 blocks), so that the sum does not grow with depth
+(Radford
+et al. 2019). Everywhere biases zero, gains one.
 """
 
 from functools import partial
@@ -41,7 +53,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from common import random, tree
-from common.config import GPTConfig, ModelConfig, Seq2SeqConfig
+from common.config import ClassifierConfig, GPTConfig, LlamaConfig, ModelConfig, Seq2SeqConfig
 from common.types import AnyArray, Array, Key, Tree
 
 
@@ -59,6 +71,10 @@ class LayerNorm(TypedDict):
     b: AnyArray  # D
 
 
+class RMSNorm(TypedDict):
+    g: AnyArray  # D
+
+
 class Attention(TypedDict):
     q: Linear  # D, H K
     k: Linear  # D, N K
@@ -67,6 +83,12 @@ class Attention(TypedDict):
 
 
 class FFN(TypedDict):
+    up: Linear  # D F
+    down: Linear  # F D
+
+
+class SwiGLU(TypedDict):
+    gate: Linear  # D F
     up: Linear  # D F
     down: Linear  # F D
 
@@ -94,6 +116,13 @@ class CrossBlock(TypedDict):
     norm3: LayerNorm
 
 
+class LlamaBlock(TypedDict):
+    norm1: RMSNorm
+    attn: Attention
+    norm2: RMSNorm
+    ffn: SwiGLU
+
+
 class Classifier(TypedDict):
     emb: Embedding
     blocks: list[EncoderBlock]
@@ -118,12 +147,21 @@ class Seq2Seq(TypedDict):
     head: NotRequired[Linear]  # D V, untied only
 
 
+class Llama(TypedDict):
+    emb: Embedding
+    blocks: list[LlamaBlock]
+    norm: RMSNorm
+    head: NotRequired[Linear]  # D V, no bias, untied only
+
+
 def shapes(config: ModelConfig) -> Tree:
     """The tree of shapes (tuples) that belongs to a configuration."""
     if isinstance(config, GPTConfig):
         return _gpt(config)
     if isinstance(config, Seq2SeqConfig):
         return _seq2seq(config)
+    if isinstance(config, LlamaConfig):
+        return _llama(config)
     d, v = config.d_model, config.vocab
     block = {"attn": _attn(d), "norm1": _norm(d), "ffn": _ffn(config), "norm2": _norm(d)}
     return {"emb": {"w": (v, d)}, "blocks": [block] * config.n_blocks, "head": _linear(d, v)}
@@ -149,6 +187,17 @@ def _seq2seq(config: Seq2SeqConfig) -> Tree:
     return ends | pos | {"encoder": [encoder] * config.n_encoder, "decoder": [decoder] * config.n_decoder} | head
 
 
+def _llama(config: LlamaConfig) -> Tree:
+    d, f, bias = config.d_model, config.d_ffn, config.bias
+    asked, kept = config.n_heads * config.d_head, config.n_kv_heads * config.d_head
+    attn = {"q": _linear(d, asked, bias), "k": _linear(d, kept, bias), "v": _linear(d, kept, bias)}
+    attn |= {"o": _linear(asked, d, bias)}
+    ffn = {"gate": _linear(d, f, False), "up": _linear(d, f, False), "down": _linear(f, d, False)}
+    block = {"norm1": {"g": (d,)}, "attn": attn, "norm2": {"g": (d,)}, "ffn": ffn}
+    head = {} if config.tied else {"head": {"w": (d, config.vocab)}}
+    return {"emb": {"w": (config.vocab, d)}, "blocks": [block] * config.n_blocks, "norm": {"g": (d,)}} | head
+
+
 def _norm(d: int) -> Tree:
     return {"g": (d,), "b": (d,)}
 
@@ -161,7 +210,7 @@ def _attn(d: int, bias: bool = False) -> Tree:
     return {name: _linear(d, d, bias) for name in "qkvo"}
 
 
-def _ffn(config: ModelConfig) -> Tree:
+def _ffn(config: ClassifierConfig | GPTConfig | Seq2SeqConfig) -> Tree:
     return {"up": _linear(config.d_model, config.d_ffn), "down": _linear(config.d_ffn, config.d_model)}
 
 
@@ -177,7 +226,8 @@ def names(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def init(key: Key, config: ModelConfig, dtype: DTypeLike = np.float32) -> Tree:
     """Fresh parameters. Tensor number i draws from `fold_in(key, i)`, in float64, and is then rounded to `dtype`."""
-    draw = partial(_draw_gpt, n_blocks=config.n_blocks) if isinstance(config, GPTConfig) else _draw
+    pre = isinstance(config, (GPTConfig, LlamaConfig))
+    draw = partial(_draw_gpt, n_blocks=depth(config)) if pre else _draw
     drawn = {
         name: draw(random.fold_in(key, i), name, shape).astype(dtype)
         for i, (name, shape) in enumerate(names(config).items())

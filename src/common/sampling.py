@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from common import random
-from common.config import GPTConfig, Seq2SeqConfig
+from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
 from common.errors import UserError
 from common.types import AnyArray, Array, Key
 
-SequenceConfig = GPTConfig | Seq2SeqConfig
+SequenceConfig = GPTConfig | LlamaConfig | Seq2SeqConfig
 
 
 def _require(holds: bool, message: str) -> None:

@@ -1,13 +1,13 @@
-"""The three model families behind one function each. What they do is in numpy_ref/family.py."""
+"""The four model families behind one function each. What they do is in numpy_ref/family.py."""
 
 import jax
 import jax.numpy as jnp
 
 from common import evaluation
-from common.config import GPTConfig, ModelConfig, Seq2SeqConfig
+from common.config import GPTConfig, LlamaConfig, ModelConfig, Seq2SeqConfig
 from common.data.batching import AnyExamples
 from common.types import Tree
-from jax_impl.models import classifier, gpt, seq2seq
+from jax_impl.models import classifier, gpt, llama, seq2seq
 from jax_impl.ops import cross_entropy
 
 
@@ -19,6 +19,8 @@ def logits(params: Tree, examples: AnyExamples, *, model: ModelConfig, key: jax.
         return seq2seq.forward(
             params, src_BS=examples.src, src_mask_BS=examples.mask, tokens_BT=examples.tokens, config=model, key=key
         )
+    if isinstance(model, LlamaConfig):
+        return llama.forward(params, tokens_BT=examples.tokens, config=model)
     return classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
 
 

@@ -17,11 +17,14 @@ import numpy as np
 
 from common import random
 from common import sampling as shared
-from common.config import Seq2SeqConfig
+from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
 from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Step
 from common.types import AnyArray, Key, Tree
-from jax_impl.models import gpt, seq2seq
+from jax_impl.models import gpt, llama, seq2seq
 from jax_impl.ops import softmax
+
+_DECODER: dict[type, Any] = {GPTConfig: gpt, LlamaConfig: llama}
+"""The families that are a decoder alone."""
 
 
 def generate(
@@ -154,7 +157,7 @@ def _prefill(params: Tree, begun: Request, *, size: int, model: SequenceConfig) 
     texts = {"tokens_BT": begun.tokens, "lengths_B": begun.lengths, "size": size}
     if isinstance(model, Seq2SeqConfig):
         return seq2seq.prefill(params, src_BS=begun.src, src_mask_BS=begun.src_mask, **texts, config=model)
-    return gpt.prefill(params, **texts, config=model)
+    return _DECODER[type(model)].prefill(params, **texts, config=model)
 
 
 @partial(jax.jit, static_argnames="model", donate_argnames="cache")
@@ -163,7 +166,7 @@ def _decode(
 ) -> tuple[jax.Array, dict[str, Any]]:
     if isinstance(model, Seq2SeqConfig):
         return seq2seq.decode(params, cache, tokens_B=tokens_B, config=model)
-    return gpt.decode(params, cache, tokens_B=tokens_B, config=model)
+    return _DECODER[type(model)].decode(params, cache, tokens_B=tokens_B, config=model)
 
 
 @partial(jax.jit, static_argnames="sampling")
@@ -238,7 +241,7 @@ def _forward(params: Tree, read: Request, *, model: SequenceConfig) -> jax.Array
     if isinstance(model, Seq2SeqConfig):
         sides = {"src_BS": read.src, "src_mask_BS": read.src_mask, "tokens_BT": read.tokens}
         return seq2seq.forward(params, **sides, config=model)
-    return gpt.forward(params, tokens_BT=read.tokens, config=model)
+    return _DECODER[type(model)].forward(params, tokens_BT=read.tokens, config=model)
 
 
 def _log_softmax(logits_BTV: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The three model families behind one set of functions: what training needs to know of a model, and no more.
+"""The four model families behind one set of functions: what training needs to know of a model, and no more.
 
 The configuration says which model runs, and a batch is of the form that its family reads (common/data/batching.py).
 """
@@ -6,10 +6,10 @@ The configuration says which model runs, and a batch is of the form that its fam
 import numpy as np
 
 from common import evaluation
-from common.config import GPTConfig, ModelConfig, Seq2SeqConfig
+from common.config import GPTConfig, LlamaConfig, ModelConfig, Seq2SeqConfig
 from common.data.batching import AnyExamples
 from common.types import Array, Key, Tree
-from numpy_ref.models import classifier, gpt, seq2seq
+from numpy_ref.models import classifier, gpt, llama, seq2seq
 from numpy_ref.ops import cross_entropy
 
 
@@ -21,6 +21,8 @@ def logits(params: Tree, examples: AnyExamples, *, model: ModelConfig, key: Key 
         return seq2seq.forward(
             params, src_BS=examples.src, src_mask_BS=examples.mask, tokens_BT=examples.tokens, config=model, key=key
         )
+    if isinstance(model, LlamaConfig):
+        return llama.forward(params, tokens_BT=examples.tokens, config=model)
     return classifier.forward_pooled(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=model)
 
 
@@ -30,6 +32,8 @@ def logits_backward(dlogits: Array, saved, *, model: ModelConfig) -> Tree:
         return gpt.backward(dlogits, saved)
     if isinstance(model, Seq2SeqConfig):
         return seq2seq.backward(dlogits, saved)
+    if isinstance(model, LlamaConfig):
+        return llama.backward(dlogits, saved)
     return classifier.backward(dlogits, saved)
 
 

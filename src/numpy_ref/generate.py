@@ -20,12 +20,15 @@ import numpy as np
 
 from common import random, tree
 from common import sampling as shared
-from common.config import Seq2SeqConfig
+from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
 from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Step
 from common.sums import largest, total
 from common.types import Array, Key, Tree
-from numpy_ref.models import gpt, seq2seq
+from numpy_ref.models import gpt, llama, seq2seq
 from numpy_ref.ops import softmax
+
+_DECODER: dict[type, Any] = {GPTConfig: gpt, LlamaConfig: llama}
+"""The families that are a decoder alone."""
 
 
 def generate(
@@ -100,7 +103,7 @@ def _prefill(params: Tree, begun: Request, *, size: int, model: SequenceConfig) 
     texts = {"tokens_BT": begun.tokens, "lengths_B": begun.lengths, "size": size}
     if isinstance(model, Seq2SeqConfig):
         return seq2seq.prefill(params, src_BS=begun.src, src_mask_BS=begun.src_mask, **texts, config=model)
-    return gpt.prefill(params, **texts, config=model)
+    return _DECODER[type(model)].prefill(params, **texts, config=model)
 
 
 def _decode(
@@ -108,7 +111,7 @@ def _decode(
 ) -> tuple[Array, dict[str, Any]]:
     if isinstance(model, Seq2SeqConfig):
         return seq2seq.decode(params, cache, tokens_B=tokens_B, config=model)
-    return gpt.decode(params, cache, tokens_B=tokens_B, config=model)
+    return _DECODER[type(model)].decode(params, cache, tokens_B=tokens_B, config=model)
 
 
 def choose(logits_BV: Array, seen_BV: Array, keys_BW: Array, number: int, *, sampling: Sampling) -> Array:
@@ -167,7 +170,7 @@ def _forward(params: Tree, read: Request, *, model: SequenceConfig) -> Array:
     if isinstance(model, Seq2SeqConfig):
         sides = {"src_BS": read.src, "src_mask_BS": read.src_mask, "tokens_BT": read.tokens}
         return seq2seq.forward(params, **sides, config=model)[0]
-    return gpt.forward(params, tokens_BT=read.tokens, config=model)[0]
+    return _DECODER[type(model)].forward(params, tokens_BT=read.tokens, config=model)[0]
 
 
 def _log_softmax(logits_BTV: Array) -> Array:

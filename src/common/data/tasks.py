@@ -5,7 +5,7 @@ from common.data import digits, sequences, text
 from common.errors import UserError
 from common.run import AnyData
 
-LEARNS = {"digits": ("classifier",), "sequence": ("gpt", "seq2seq"), "text": ("gpt",)}
+LEARNS = {"digits": ("classifier",), "sequence": ("gpt", "llama", "seq2seq"), "text": ("gpt", "llama")}
 """Which families can learn each kind of task."""
 
 

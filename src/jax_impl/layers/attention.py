@@ -1,15 +1,25 @@
 """Multi-head attention. The math is in numpy_ref/layers/attention.py."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
+from common import masks
 from common.params import Attention
 from jax_impl.layers import linear
-from jax_impl.ops import attend
+from jax_impl.ops import attend, rope
 
 
 def forward(
-    params: Attention, x_BTD: jax.Array, src_BSD: jax.Array, *, n_heads: int, n_kv_heads: int, mask_BTS: jax.Array
+    params: Attention,
+    x_BTD: jax.Array,
+    src_BSD: jax.Array,
+    *,
+    n_heads: int,
+    n_kv_heads: int,
+    mask_BTS: jax.Array,
+    turn: tuple[jax.Array, jax.Array] | None = None,
 ) -> jax.Array:
     q_BTX = linear.forward(params["q"], x_BTD)
     k_BSY = linear.forward(params["k"], src_BSD)
@@ -17,7 +27,9 @@ def forward(
     q_BTNGK = q_BTX.reshape(*q_BTX.shape[:2], n_kv_heads, n_heads // n_kv_heads, -1)
     k_BSNK = k_BSY.reshape(*k_BSY.shape[:2], n_kv_heads, -1)
     v_BSNK = v_BSY.reshape(*v_BSY.shape[:2], n_kv_heads, -1)
-    o_BTNGK = attend.forward(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    q_turned_BTNGK = rope.forward(q_BTNGK, turn=turn)
+    k_turned_BSNK = rope.forward(k_BSNK, turn=turn)
+    o_BTNGK = attend.forward(q_turned_BTNGK, k_turned_BSNK, v_BSNK, mask_BTS=mask_BTS)
     o_BTX = o_BTNGK.reshape(q_BTX.shape)
     y_BTD = linear.forward(params["o"], o_BTX)
     return y_BTD
@@ -39,10 +51,12 @@ def forward_projected(
     n_heads: int,
     n_kv_heads: int,
     mask_BTS: jax.Array,
+    turn: tuple[jax.Array, jax.Array] | None = None,
 ) -> jax.Array:
     q_BTX = linear.forward(params["q"], x_BTD)
     q_BTNGK = q_BTX.reshape(*q_BTX.shape[:2], n_kv_heads, n_heads // n_kv_heads, -1)
-    o_BTNGK = attend.forward(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    q_turned_BTNGK = rope.forward(q_BTNGK, turn=turn)
+    o_BTNGK = attend.forward(q_turned_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
     y_BTD = linear.forward(params["o"], o_BTNGK.reshape(q_BTX.shape))
     return y_BTD
 
@@ -56,14 +70,17 @@ def forward_cached(
     n_heads: int,
     n_kv_heads: int,
     position_BT: jax.Array,
+    turn: tuple[jax.Array, jax.Array] | None = None,
+    window: int = 0,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """A position that the cache has no place for is left out: a scatter would otherwise be clamped to the last one."""
     k_new_BTNK, v_new_BTNK = project_kv(params, x_BTD, n_kv_heads=n_kv_heads)
-    k_seen_BSNK = _written(k_BSNK, k_new_BTNK, position_BT)
+    k_turned_BTNK = rope.forward(k_new_BTNK, turn=turn)
+    k_seen_BSNK = _written(k_BSNK, k_turned_BTNK, position_BT)
     v_seen_BSNK = _written(v_BSNK, v_new_BTNK, position_BT)
-    mask_BTS = jnp.arange(k_BSNK.shape[1]) <= position_BT[:, :, None]
-    heads = {"n_heads": n_heads, "n_kv_heads": n_kv_heads}
-    y_BTD = forward_projected(params, x_BTD, k_seen_BSNK, v_seen_BSNK, mask_BTS=mask_BTS, **heads)
+    mask_BTS = masks.seen(position_BT, k_BSNK.shape[1], window)
+    heads: dict[str, Any] = {"n_heads": n_heads, "n_kv_heads": n_kv_heads}
+    y_BTD = forward_projected(params, x_BTD, k_seen_BSNK, v_seen_BSNK, mask_BTS=mask_BTS, turn=turn, **heads)
     return y_BTD, k_seen_BSNK, v_seen_BSNK
 
 

@@ -3,6 +3,8 @@
 The positions are a constant of the compiled program, computed by NumPy while it is traced.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -42,7 +44,7 @@ def block_forward(
 ) -> jax.Array:
     x_BTD = x_BSD[:, :queries]
     mask_BTS = jnp.broadcast_to(mask_BS[:, None, :], (*x_BTD.shape[:2], x_BSD.shape[1]))
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BTD = attention.forward(params["attn"], x_BTD, x_BSD, mask_BTS=mask_BTS, **heads)
     m_BTD = layernorm.forward(params["norm1"], x_BTD + a_BTD, eps=config.eps)
     f_BTD = ffn.forward(params["ffn"], m_BTD)

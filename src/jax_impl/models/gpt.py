@@ -35,7 +35,7 @@ def block_forward(
     params: DecoderBlock, x_BTD: jax.Array, *, mask_BTS: jax.Array, config: GPTConfig, key: jax.Array | None = None
 ) -> jax.Array:
     attn_key, ffn_key = dropout.keys(key, 2)
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     n_BTD = layernorm.forward(params["norm1"], x_BTD, eps=config.eps)
     a_BTD = attention.forward(params["attn"], n_BTD, n_BTD, mask_BTS=mask_BTS, **heads)
     a_dropped_BTD = dropout.forward(a_BTD, rate=config.dropout, key=attn_key)
@@ -94,7 +94,7 @@ def block_cached(
     position_BT: jax.Array,
     config: GPTConfig,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     n_BTD = layernorm.forward(params["norm1"], x_BTD, eps=config.eps)
     a_BTD, k_seen_BSNK, v_seen_BSNK = attention.forward_cached(
         params["attn"], n_BTD, k_BSNK, v_BSNK, position_BT=position_BT, **heads

@@ -63,7 +63,7 @@ def encoder_forward(
     params: EncoderBlock, x_BSD: jax.Array, *, mask_BSS: jax.Array, config: Seq2SeqConfig, key: jax.Array | None = None
 ) -> jax.Array:
     attn_key, ffn_key = dropout.keys(key, 2)
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BSD = attention.forward(params["attn"], x_BSD, x_BSD, mask_BTS=mask_BSS, **heads)
     a_dropped_BSD = dropout.forward(a_BSD, rate=config.dropout, key=attn_key)
     m_BSD = layernorm.forward(params["norm1"], x_BSD + a_dropped_BSD, eps=config.eps)
@@ -84,7 +84,7 @@ def decoder_forward(
     key: jax.Array | None = None,
 ) -> jax.Array:
     attn_key, cross_key, ffn_key = dropout.keys(key, 3)
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BTD = attention.forward(params["attn"], y_BTD, y_BTD, mask_BTS=mask_BTT, **heads)
     a_dropped_BTD = dropout.forward(a_BTD, rate=config.dropout, key=attn_key)
     m_BTD = layernorm.forward(params["norm1"], y_BTD + a_dropped_BTD, eps=config.eps)
@@ -162,7 +162,7 @@ def decoder_cached(
     src_mask_BS: jax.Array,
     config: Seq2SeqConfig,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BTD, k_seen_BPNK, v_seen_BPNK = attention.forward_cached(
         params["attn"], y_BTD, k_BPNK, v_BPNK, position_BT=position_BT, **heads
     )

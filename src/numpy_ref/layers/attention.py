@@ -4,38 +4,55 @@
     y = attend(q, k, v), heads side by side, @ wo
 
 `x` asks and `src` answers. In self-attention they are the same array, given twice, and its two gradients are added by
-the caller; in cross-attention `src` is the encoder's output. T positions may ask of S positions.
+the caller; in cross-attention `src` is the encoder's output. T positions may ask of S positions. Where positions are
+rotary, `turn` turns queries and keys of self-attention before they meet (ops/rope.py).
 
 Backward. The chain in reverse: o, attend, then q, k, v. `src` was read twice, by k and by v, so its gradient is a sum.
 
 Vaswani et al. 2017, section 3.2.2.    Lesson: lessons/02_attention.md    Twin: jax_impl/layers/attention.py
 """
 
+from typing import Any
+
 import numpy as np
 
+from common import masks
 from common.params import Attention
 from common.types import Array
 from numpy_ref.layers import linear
-from numpy_ref.ops import attend
+from numpy_ref.ops import attend, rope
 
 
-def forward(params: Attention, x_BTD: Array, src_BSD: Array, *, n_heads: int, n_kv_heads: int, mask_BTS: Array):
+def forward(
+    params: Attention,
+    x_BTD: Array,
+    src_BSD: Array,
+    *,
+    n_heads: int,
+    n_kv_heads: int,
+    mask_BTS: Array,
+    turn: tuple[Array, Array] | None = None,
+):
     q_BTX, saved_q = linear.forward(params["q"], x_BTD)
     k_BSY, saved_k = linear.forward(params["k"], src_BSD)
     v_BSY, saved_v = linear.forward(params["v"], src_BSD)
     q_BTNGK = q_BTX.reshape(*q_BTX.shape[:2], n_kv_heads, n_heads // n_kv_heads, -1)
     k_BSNK = k_BSY.reshape(*k_BSY.shape[:2], n_kv_heads, -1)
     v_BSNK = v_BSY.reshape(*v_BSY.shape[:2], n_kv_heads, -1)
-    o_BTNGK, saved_attend = attend.forward(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    q_turned_BTNGK, saved_q_turn = rope.forward(q_BTNGK, turn=turn)
+    k_turned_BSNK, saved_k_turn = rope.forward(k_BSNK, turn=turn)
+    o_BTNGK, saved_attend = attend.forward(q_turned_BTNGK, k_turned_BSNK, v_BSNK, mask_BTS=mask_BTS)
     o_BTX = o_BTNGK.reshape(q_BTX.shape)
     y_BTD, saved_o = linear.forward(params["o"], o_BTX)
-    return y_BTD, (o_BTNGK.shape, saved_q, saved_k, saved_v, saved_attend, saved_o)
+    return y_BTD, (o_BTNGK.shape, saved_q, saved_k, saved_v, saved_q_turn, saved_k_turn, saved_attend, saved_o)
 
 
 def backward(dy_BTD: Array, saved):
-    shape, saved_q, saved_k, saved_v, saved_attend, saved_o = saved
+    shape, saved_q, saved_k, saved_v, saved_q_turn, saved_k_turn, saved_attend, saved_o = saved
     d_o, do_BTX = linear.backward(dy_BTD, saved_o)
-    dq_BTNGK, dk_BSNK, dv_BSNK = attend.backward(do_BTX.reshape(shape), saved_attend)
+    dq_turned_BTNGK, dk_turned_BSNK, dv_BSNK = attend.backward(do_BTX.reshape(shape), saved_attend)
+    dq_BTNGK = rope.backward(dq_turned_BTNGK, saved_q_turn)
+    dk_BSNK = rope.backward(dk_turned_BSNK, saved_k_turn)
     d_q, dx_BTD = linear.backward(dq_BTNGK.reshape(*shape[:2], -1), saved_q)
     d_k, dsrc_k_BSD = linear.backward(dk_BSNK.reshape(*dk_BSNK.shape[:2], -1), saved_k)
     d_v, dsrc_v_BSD = linear.backward(dv_BSNK.reshape(*dv_BSNK.shape[:2], -1), saved_v)
@@ -59,11 +76,13 @@ def forward_projected(
     n_heads: int,
     n_kv_heads: int,
     mask_BTS: Array,
+    turn: tuple[Array, Array] | None = None,
 ) -> Array:
     """`forward` for inference, with the keys and values already there."""
     q_BTX, _ = linear.forward(params["q"], x_BTD)
     q_BTNGK = q_BTX.reshape(*q_BTX.shape[:2], n_kv_heads, n_heads // n_kv_heads, -1)
-    o_BTNGK, _ = attend.forward(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    q_turned_BTNGK, _ = rope.forward(q_BTNGK, turn=turn)
+    o_BTNGK, _ = attend.forward(q_turned_BTNGK, k_BSNK, v_BSNK, mask_BTS=mask_BTS)
     y_BTD, _ = linear.forward(params["o"], o_BTNGK.reshape(q_BTX.shape))
     return y_BTD
 
@@ -77,6 +96,8 @@ def forward_cached(
     n_heads: int,
     n_kv_heads: int,
     position_BT: Array,
+    turn: tuple[Array, Array] | None = None,
+    window: int = 0,
 ) -> tuple[Array, Array, Array]:
     """Causal self-attention of T tokens at their positions, beside the cached keys and values of those before them.
 
@@ -84,11 +105,12 @@ def forward_cached(
     never seen: padding, or places not yet filled. Raises IndexError at a position that the cache has no place for.
     """
     k_new_BTNK, v_new_BTNK = project_kv(params, x_BTD, n_kv_heads=n_kv_heads)
-    k_seen_BSNK = _written(k_BSNK, k_new_BTNK, position_BT)
+    k_turned_BTNK, _ = rope.forward(k_new_BTNK, turn=turn)
+    k_seen_BSNK = _written(k_BSNK, k_turned_BTNK, position_BT)
     v_seen_BSNK = _written(v_BSNK, v_new_BTNK, position_BT)
-    mask_BTS = np.arange(k_BSNK.shape[1]) <= position_BT[:, :, None]
-    heads = {"n_heads": n_heads, "n_kv_heads": n_kv_heads}
-    y_BTD = forward_projected(params, x_BTD, k_seen_BSNK, v_seen_BSNK, mask_BTS=mask_BTS, **heads)
+    mask_BTS = masks.seen(position_BT, k_BSNK.shape[1], window)
+    heads: dict[str, Any] = {"n_heads": n_heads, "n_kv_heads": n_kv_heads}
+    y_BTD = forward_projected(params, x_BTD, k_seen_BSNK, v_seen_BSNK, mask_BTS=mask_BTS, turn=turn, **heads)
     return y_BTD, k_seen_BSNK, v_seen_BSNK
 
 

@@ -17,6 +17,8 @@ uses it. `backward` serves both.
 Vaswani et al. 2017.    Lesson: lessons/04_stacking_blocks.md    Twin: jax_impl/models/classifier.py
 """
 
+from typing import Any
+
 import numpy as np
 
 from common.config import ClassifierConfig
@@ -66,7 +68,7 @@ def block_forward(params: EncoderBlock, x_BSD: Array, *, mask_BS: Array, queries
     """The first `queries` of S positions, each looking at all S."""
     x_BTD = x_BSD[:, :queries]
     mask_BTS = np.broadcast_to(mask_BS[:, None, :], (*x_BTD.shape[:2], x_BSD.shape[1]))
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BTD, saved_attn = attention.forward(params["attn"], x_BTD, x_BSD, mask_BTS=mask_BTS, **heads)
     m_BTD, saved_norm1 = layernorm.forward(params["norm1"], x_BTD + a_BTD, eps=config.eps)
     f_BTD, saved_ffn = ffn.forward(params["ffn"], m_BTD)

@@ -65,7 +65,7 @@ def backward(dlogits_BTV: Array, saved):
 
 def block_forward(params: DecoderBlock, x_BTD: Array, *, mask_BTS: Array, config: GPTConfig, key: Key | None = None):
     attn_key, ffn_key = dropout.keys(key, 2)
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     n_BTD, saved_norm1 = layernorm.forward(params["norm1"], x_BTD, eps=config.eps)
     a_BTD, saved_attn = attention.forward(params["attn"], n_BTD, n_BTD, mask_BTS=mask_BTS, **heads)
     a_dropped_BTD, saved_dropout1 = dropout.forward(a_BTD, rate=config.dropout, key=attn_key)
@@ -138,7 +138,7 @@ def _cached(params: GPT, cache: dict[str, Any], *, tokens_BT: Array, position_BT
 def block_cached(
     params: DecoderBlock, x_BTD: Array, k_BSNK: Array, v_BSNK: Array, *, position_BT: Array, config: GPTConfig
 ) -> tuple[Array, Array, Array]:
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     n_BTD, _ = layernorm.forward(params["norm1"], x_BTD, eps=config.eps)
     a_BTD, k_seen_BSNK, v_seen_BSNK = attention.forward_cached(
         params["attn"], n_BTD, k_BSNK, v_BSNK, position_BT=position_BT, **heads

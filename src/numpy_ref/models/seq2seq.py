@@ -103,7 +103,7 @@ def encoder_forward(
     params: EncoderBlock, x_BSD: Array, *, mask_BSS: Array, config: Seq2SeqConfig, key: Key | None = None
 ):
     attn_key, ffn_key = dropout.keys(key, 2)
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BSD, saved_attn = attention.forward(params["attn"], x_BSD, x_BSD, mask_BTS=mask_BSS, **heads)
     a_dropped_BSD, saved_dropout1 = dropout.forward(a_BSD, rate=config.dropout, key=attn_key)
     m_BSD, saved_norm1 = layernorm.forward(params["norm1"], x_BSD + a_dropped_BSD, eps=config.eps)
@@ -135,7 +135,7 @@ def decoder_forward(
     key: Key | None = None,
 ):
     attn_key, cross_key, ffn_key = dropout.keys(key, 3)
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BTD, saved_attn = attention.forward(params["attn"], y_BTD, y_BTD, mask_BTS=mask_BTT, **heads)
     a_dropped_BTD, saved_dropout1 = dropout.forward(a_BTD, rate=config.dropout, key=attn_key)
     m_BTD, saved_norm1 = layernorm.forward(params["norm1"], y_BTD + a_dropped_BTD, eps=config.eps)
@@ -239,7 +239,7 @@ def decoder_cached(
     config: Seq2SeqConfig,
 ) -> tuple[Array, Array, Array]:
     """The cache has P places for the answer's tokens, and S for the source's."""
-    heads = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
+    heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     a_BTD, k_seen_BPNK, v_seen_BPNK = attention.forward_cached(
         params["attn"], y_BTD, k_BPNK, v_BPNK, position_BT=position_BT, **heads
     )
