@@ -1,6 +1,6 @@
 """Compile the JAX twin's programs with the real TPU compiler, on a machine that has no TPU.
 
-    python benchmarks/compile_tpu.py [--write]          (needs the package libtpu: pip install 'jax[tpu]')
+    python benchmarks/compile_tpu.py [--write]          (needs the package libtpu: make tpu)
 
 The compiler is part of libtpu and asks no device, only what kind it should compile for. It refuses programs that the
 hardware cannot run or that do not fit its memory. What it accepts compiles for that TPU; nothing here runs on one.
@@ -18,71 +18,14 @@ import argparse
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import report
 
-from common import random
-from common.config import (
-    ClassifierConfig,
-    DigitsConfig,
-    GPTConfig,
-    ModelConfig,
-    Seq2SeqConfig,
-    SequenceConfig,
-    TrainConfig,
-)
-from common.data import digits, sequences
-from common.data.batching import AnyExamples
-from common.vocabulary import WORDS
-
 TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6e:2x2"}
 """The smallest of each kind that libtpu describes. Programs are compiled for one of its chips."""
-TRAIN = TrainConfig(examples=1_000)
-UPDATES, MODELS = 50, 64
-
-
-def programs() -> Iterator[tuple[str, Callable, tuple]]:
-    """Each program's name, the function, and arguments of the right shapes."""
-    import jax
-
-    from jax_impl import family
-    from jax_impl import train as twin
-    from jax_impl.device import population
-
-    for name, (model, data) in models().items():
-        state = twin.init(model, TRAIN)
-        batch = data.take(slice(0, TRAIN.batch_size))
-        step = partial(twin.train_step, lr=1e-3, model=model, train=TRAIN)
-        key = random.key(0) if getattr(model, "dropout", 0.0) else None
-        yield f"{name}: forward", partial(family.logits, model=model), (state.params, batch)
-        yield f"{name}: update", lambda *a, step=step, key=key: step(*a, key=key), (state.params, state.opt, batch)
-
-    model, data = models()["classifier"]
-    state = twin.init(model, TRAIN)
-    order, lrs = np.zeros((UPDATES, TRAIN.batch_size), np.int32), np.zeros(UPDATES, np.float32)
-    given = ((state.params, state.opt), data, order)
-    for dtype in ("float32", "bfloat16"):
-        updates = partial(twin._updates, model=model, train=replace(TRAIN, dtype=dtype))
-        yield f"classifier: {UPDATES} updates, {dtype}", updates, (*given, lrs, np.int32(UPDATES))
-    many = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((MODELS, *np.shape(leaf)), leaf.dtype), given)
-    together = partial(population._updates, model=model, train=TRAIN)
-    yield f"classifier: {UPDATES} updates of {MODELS} models", together, (*many, lrs, np.int32(UPDATES))
-
-
-def models() -> dict[str, tuple[ModelConfig, AnyExamples]]:
-    """The three families with their default settings, dropout where they have it, and examples of what they read."""
-    task, n = SequenceConfig(), len(WORDS)
-    texts, pairs = (sequences.load(task, seed=0, examples=TRAIN.batch_size, pairs=p).train for p in (False, True))
-    return {
-        "classifier": (ClassifierConfig(), digits.load(DigitsConfig(), seed=0, examples=TRAIN.examples).train),
-        "gpt": (GPTConfig(vocab=n, dropout=0.1), texts),
-        "seq2seq": (Seq2SeqConfig(src_vocab=n, tgt_vocab=n, dropout=0.1), pairs),
-    }
 
 
 def compile_for(topology: str, function: Callable, args: tuple) -> tuple[str, float, Any]:
@@ -100,6 +43,8 @@ def compile_for(topology: str, function: Callable, args: tuple) -> tuple[str, fl
 
 
 def measure() -> list[dict]:
+    from programs import programs
+
     found = []
     for name, topology in TOPOLOGIES.items():
         for program, function, args in programs():
@@ -111,12 +56,22 @@ def measure() -> list[dict]:
 
 
 def markdown(found: list[dict], versions: dict[str, str]) -> str:
-    head = ("program", "TPU", "compiled in, s", "arguments, MB", "working memory, MB", "code, MB")
-    by_program = [row for name in dict.fromkeys(r["program"] for r in found) for row in found if row["program"] == name]
+    """A row for each program; for each TPU the seconds of compilation, working memory, and code."""
+    by = {(row["program"], row["tpu"]): row for row in found}
+    names = list(dict.fromkeys(row["program"] for row in found))
+
+    def cell(row: dict) -> str:
+        return f"{row['seconds']:.1f} s, {row['bytes']['temp'] / 1e6:.2f}, {row['bytes']['generated_code'] / 1e6:.2f}"
+
     rows = [
-        (row["program"], row["tpu"], f"{row['seconds']:.1f}", *(f"{size / 1e6:.2f}" for size in row["bytes"].values()))
-        for row in by_program
+        (
+            name,
+            f"{by[name, next(iter(TOPOLOGIES))]['bytes']['argument'] / 1e6:.2f}",
+            *(cell(by[name, tpu]) for tpu in TOPOLOGIES),
+        )
+        for name in names
     ]
+    head = ("program", "arguments, MB", *(f"{tpu}: time; memory, code, MB" for tpu in TOPOLOGIES))
     return "\n\n".join([report.table(head, rows), "Versions: " + ", ".join(map(" ".join, versions.items())) + "."])
 
 
@@ -126,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if importlib.util.find_spec("libtpu") is None:
         print(
-            "error: the TPU compiler is in the package libtpu, which is not installed: pip install 'jax[tpu]'",
+            "error: the TPU compiler, the package libtpu, is not installed here: make tpu installs it and runs this",
             file=sys.stderr,
         )
         return 2
