@@ -269,6 +269,30 @@ def test_an_end_token_that_comes_first_is_an_empty_answer(twin, name):
 
 
 @one_of_each
+@both_twins
+def test_the_first_of_several_end_tokens_ends(twin, name):
+    free = twin.generate.generate(WEIGHTS[name], PROMPTS, sampling=GREEDY, **options(name))
+    ends = (free[0][2], free[1][4])
+    how = {"sampling": replace(GREEDY, end_token=ends)} | options(name)
+    found = twin.generate.generate(WEIGHTS[name], PROMPTS, **how)
+    cuts = [next((i for i, token in enumerate(row) if token in ends), NEW) for row in free]
+    assert found == [row[:cut] for row, cut in zip(free, cuts, strict=True)]
+    steps = list(twin.generate.stream(WEIGHTS[name], PROMPTS, **how))
+    assert len(steps) == min(max(cuts) + 1, NEW)
+
+
+def test_other_end_tokens_are_not_compiled_anew():
+    programs = [jax_impl.generate._prefill, jax_impl.generate._loop]
+    ends = [None, (), 0, 5, (3,), (4, 7), (1, 2)]
+    kinds = [replace(GREEDY, end_token=end) for end in ends]
+    jax_impl.generate.generate(WEIGHTS["gpt"], PROMPTS, model=GPT, sampling=kinds[0])
+    before = [program._cache_size() for program in programs]
+    for sampling in kinds:
+        jax_impl.generate.generate(WEIGHTS["gpt"], PROMPTS, model=GPT, sampling=sampling)
+    assert [program._cache_size() for program in programs] in ([before[0], before[1] + n] for n in (0, 1))
+
+
+@one_of_each
 def test_the_loop_on_the_device_stops_when_all_have_ended(name):
     how = {"sampling": MIXED, "key": random.fold_in(KEY, 3)} | options(name)
     lengths = [len(answer) + 1 for answer in jax_impl.generate.generate(WEIGHTS[name], PROMPTS, **how)]
@@ -487,6 +511,7 @@ def test_beams_are_the_same_in_both_twins_and_in_any_batch():
         ("seq2seq", [[1]], {"start_token": 11}, "start_token holds 11, which is no token id: ids go from 0 to 10"),
         ("seq2seq", [[9]], {}, "source 1 holds 9, which is no token id: ids go from 0 to 8"),
         ("gpt", [[3]], {"end_token": 11}, "end_token holds 11, which is no token id"),
+        ("gpt", [[3]], {"end_token": (2, 11)}, "end_token holds 11, which is no token id"),
         ("gpt", [[3]], {"temperature": 0.5}, "sampling at temperature 0.5 needs a key"),
     ],
 )  # fmt: skip
@@ -510,7 +535,9 @@ def test_what_a_model_cannot_read_is_a_sentence(twin, name, prompts, change, wan
         ({"min_p": 1.1}, "min_p must be from 0 to 1, not 1.1"),
         ({"repetition_penalty": 0.0}, "repetition_penalty must be from 0.01 to 100, not 0.0"),
         ({"max_new_tokens": 0}, "max_new_tokens must be a whole number of at least 1, not 0"),
-        ({"end_token": -1}, "end_token must be a token id or None, not -1"),
+        ({"end_token": -1}, "end_token must be a token id, a tuple of token ids or None, not -1"),
+        ({"end_token": (3, "x")}, r"end_token must be a token id, a tuple of token ids or None, not \(3, 'x'\)"),
+        ({"end_token": [3]}, r"end_token must be a token id, a tuple of token ids or None, not \[3\]"),
     ],
 )
 def test_a_setting_that_is_wrong_is_a_sentence(change, wanted):

@@ -33,7 +33,8 @@ class Sampling:
     min_p               only tokens at least min_p times as probable as the most probable; 0 means all
 
     Among equally probable tokens the one with the smaller id comes first. Generation ends after `max_new_tokens`, or at
-    `end_token`, which is not part of the answer. Every value is checked; an error (UserError) names it.
+    `end_token` (of a tuple: at any of them), which is not part of the answer. Every value is checked; an error
+    (UserError) names it.
     """
 
     temperature: float = 0.0
@@ -42,7 +43,7 @@ class Sampling:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     max_new_tokens: int = 32
-    end_token: int | None = None
+    end_token: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
@@ -59,13 +60,13 @@ class Sampling:
         _require(0 <= self.min_p <= 1, f"min_p must be from 0 to 1, not {self.min_p!r}")
         mild = 0.01 <= self.repetition_penalty <= 100
         _require(mild, f"repetition_penalty must be from 0.01 to 100, not {self.repetition_penalty!r}")
-        end = self.end_token
-        _require(end is None or (_whole(end) and end >= 0), f"end_token must be a token id or None, not {end!r}")
+        ok = all(_whole(end) and end >= 0 for end in _several(self.end_token))
+        _require(ok, f"end_token must be a token id, a tuple of token ids or None, not {self.end_token!r}")
 
     @property
-    def end(self) -> int:
-        """The end token, or -1, which no token equals."""
-        return -1 if self.end_token is None else self.end_token
+    def ends(self) -> tuple[int, ...]:
+        """The end tokens; where there are none (-1,), which no token equals."""
+        return _several(self.end_token) or (-1,)
 
     @property
     def filters(self) -> bool:
@@ -75,6 +76,12 @@ class Sampling:
 
 def _whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _several(end_token: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    if end_token is None:
+        return ()
+    return end_token if isinstance(end_token, tuple) else (end_token,)
 
 
 class Request(NamedTuple):
@@ -134,7 +141,7 @@ def request(
     model: SequenceConfig,
     max_new_tokens: int,
     start_token: int | None = None,
-    end_token: int | None = None,
+    end_token: int | tuple[int, ...] | None = None,
     width: Callable[[int], int] = int,
 ) -> tuple[Request, int]:
     """What `max_new_tokens` will be added to, padded to `width(longest)`, and the room that takes, `width(of it all)`.
@@ -151,8 +158,8 @@ def request(
     else:
         _require(start_token is None, "a decoder alone goes on from its prompt: leave out start_token")
         begun = padded(prompts, model=model, width=width, what="prompt")
-    if end_token is not None:
-        _check([end_token], _vocabulary(model), 1, "end_token")
+    for end in _several(end_token):
+        _check([end], _vocabulary(model), 1, "end_token")
     longest = int(begun.lengths.max())
     most = model.max_len - longest
     _require(
@@ -249,9 +256,9 @@ def step(tokens_B: Array, ended_B: Array, probabilities_BV: Array, n: int) -> St
     )
 
 
-def answer(tokens: list[int], end: int) -> list[int]:
-    """The tokens up to the first `end` or, where it ended without one, up to the first -1."""
-    return tokens[: next((i for i, token in enumerate(tokens) if token in (-1, end)), len(tokens))]
+def answer(tokens: list[int], ends: tuple[int, ...]) -> list[int]:
+    """The tokens up to the first of `ends` or, where it ended without one, up to the first -1."""
+    return tokens[: next((i for i, token in enumerate(tokens) if token in (-1, *ends)), len(tokens))]
 
 
 def no_beams(rows: int, width: int, length: int, dtype: DTypeLike) -> Beams:
@@ -266,7 +273,7 @@ def hypotheses(beams: Beams, *, end_token: int, length_penalty: float) -> list[l
     tokens_BWL, *figures = (np.asarray(part).tolist() for part in beams)
     return [
         [
-            Hypothesis(answer(tokens, end_token), log_p, log_p / length**length_penalty, ended)
+            Hypothesis(answer(tokens, (end_token,)), log_p, log_p / length**length_penalty, ended)
             for tokens, log_p, length, ended in zip(*row, strict=True)
             if log_p > -math.inf
         ]

@@ -52,11 +52,11 @@ def generate(
         begun.seen,
         keys_BW,
         sampling.max_new_tokens,
-        sampling.end,
+        np.array(sampling.ends, np.int32),
         model=model,
         sampling=_program(sampling),
     )
-    return [shared.answer(row, sampling.end) for row in np.asarray(chosen_BL).tolist()]
+    return [shared.answer(row, sampling.ends) for row in np.asarray(chosen_BL).tolist()]
 
 
 def _begin(prompts: Sequence[Sequence[int]], sampling: Sampling, model: SequenceConfig, start_token: int | None):
@@ -83,18 +83,21 @@ def _loop(
     seen_BV: jax.Array,
     keys_BW: jax.Array,
     limit: int,
-    end: int,
+    ends_E: jax.Array,
     *,
     model: SequenceConfig,
     sampling: Sampling,
 ) -> tuple[jax.Array, dict[str, Any]]:
-    """All tokens of an answer, int32, (B, L), -1 after its end; and the cache, so that its memory can be donated."""
+    """All tokens of an answer, int32, (B, L), -1 after its end; and the cache, so that its memory can be donated.
+
+    Which tokens end it is data: one program serves any E of them.
+    """
 
     def chosen(number, logits_BV, chosen_BL, seen_BV, ended_B):
         tokens_B = choose(logits_BV, seen_BV, keys_BW, number, sampling=sampling)
         new_BL = chosen_BL.at[:, number].set(jnp.where(ended_B, -1, tokens_B))
         grown_BV = seen_BV | (jnp.arange(seen_BV.shape[1]) == tokens_B[:, None])
-        return number + 1, tokens_B, new_BL, grown_BV, ended_B | (tokens_B == end)
+        return number + 1, tokens_B, new_BL, grown_BV, ended_B | jnp.isin(tokens_B, ends_E)
 
     def go_on(state):
         (number, _, _, _, ended_B), _ = state
@@ -145,7 +148,7 @@ def _steps(
     for number in range(sampling.max_new_tokens):
         tokens_B = choose(logits_BV, seen_BV, keys_BW, number, sampling=_program(sampling))
         yield shared.step(np.asarray(tokens_B), ended_B, np.asarray(softmax.forward(logits_BV)), candidates)
-        ended_B = ended_B | (np.asarray(tokens_B) == sampling.end)
+        ended_B = ended_B | np.isin(np.asarray(tokens_B), sampling.ends)
         if ended_B.all() or number + 1 == sampling.max_new_tokens:
             return
         seen_BV = seen_BV | (np.arange(seen_BV.shape[1]) == np.asarray(tokens_B)[:, None])

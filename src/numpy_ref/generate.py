@@ -48,7 +48,7 @@ def generate(
     """
     steps = stream(params, prompts, model=model, sampling=sampling, key=key, start_token=start_token)
     rows = zip(*(step.tokens for step in steps), strict=True)
-    return [shared.answer([-1 if token is None else token for token in row], sampling.end) for row in rows]
+    return [shared.answer([-1 if token is None else token for token in row], sampling.ends) for row in rows]
 
 
 def stream(
@@ -92,7 +92,7 @@ def _steps(
         tokens_B = choose(logits_BV, seen_BV, keys_BW, number, sampling=sampling)
         p_BV = softmax.forward(logits_BV)[0]
         yield shared.step(tokens_B, ended_B, p_BV, candidates)
-        ended_B = ended_B | (tokens_B == sampling.end)
+        ended_B = ended_B | np.isin(tokens_B, sampling.ends)
         if ended_B.all() or number + 1 == sampling.max_new_tokens:
             return
         seen_BV = seen_BV | (np.arange(seen_BV.shape[1]) == tokens_B[:, None])
