@@ -9,12 +9,14 @@ import numpy as np
 from safetensors import safe_open
 
 from common import gradcheck, masks, params, random, tree
-from common.config import GPTConfig, ModelConfig, Seq2SeqConfig
+from common.config import GPTConfig, LlamaConfig, ModelConfig, Seq2SeqConfig
+from common.sampling import SequenceConfig
 from common.types import Array, Tree
-from numpy_ref.models import gpt, seq2seq
+from numpy_ref.models import gpt, llama, seq2seq
 from numpy_ref.ops import cross_entropy
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+DECODERS: dict[type, Any] = {GPTConfig: gpt, LlamaConfig: llama}
 
 
 def load(name: str) -> tuple[dict[str, Array], Any]:
@@ -87,33 +89,29 @@ class Sequences(NamedTuple):
     """True where `src` is real, (B, S)."""
 
 
-def sequences(config: GPTConfig | Seq2SeqConfig, seed: int) -> Sequences:
+def sequences(config: SequenceConfig, seed: int) -> Sequences:
     """Random tokens: three rows of different lengths, the longest shorter than the model allows."""
     rng = np.random.default_rng(seed)
-    vocab = config.vocab if isinstance(config, GPTConfig) else config.tgt_vocab
+    vocab = config.tgt_vocab if isinstance(config, Seq2SeqConfig) else config.vocab
     size = max(4, config.max_len - 2)
     mask = masks.padding(np.array([size, 2, size - 1]), size)
     counts = mask & (rng.random(mask.shape) < 0.6)
     counts[:, 0] = [True, False, True]
     batch = Sequences(rng.integers(0, vocab, mask.shape), mask, rng.integers(0, vocab, mask.shape), counts)
-    if isinstance(config, GPTConfig):
+    if not isinstance(config, Seq2SeqConfig):
         return batch
     src_mask = masks.padding(np.array([3, size - 1, 1]), size - 1)
     return batch._replace(src=rng.integers(0, config.src_vocab, src_mask.shape), src_mask=src_mask)
 
 
-def numpy_run(config: GPTConfig | Seq2SeqConfig, weights: Tree, batch: Sequences) -> dict[str, Any]:
+def numpy_run(config: SequenceConfig, weights: Tree, batch: Sequences) -> dict[str, Any]:
     """Logits of the real positions (R, V), loss and gradients by numpy_ref, in the form of a golden file."""
-    if isinstance(config, GPTConfig):
-        backward = gpt.backward
-        logits_BTV, saved = gpt.forward(weights, tokens_BT=batch.tokens, config=config)
-    else:
-        backward = seq2seq.backward
-        sides = {"src_BS": batch.src, "src_mask_BS": batch.src_mask, "tokens_BT": batch.tokens}
-        logits_BTV, saved = seq2seq.forward(weights, **sides, config=config)
+    module = DECODERS.get(type(config), seq2seq)
+    sides = {} if batch.src is None else {"src_BS": batch.src, "src_mask_BS": batch.src_mask}
+    logits_BTV, saved = module.forward(weights, **sides, tokens_BT=batch.tokens, config=config)
     loss, saved_loss = cross_entropy.forward_weighted(logits_BTV, targets_BT=batch.targets, weights_BT=batch.counts)
     dlogits_BTV = cross_entropy.backward_weighted(np.ones_like(loss), saved_loss)
-    return {"logits": logits_BTV[batch.mask], "loss": loss, "grads": backward(dlogits_BTV, saved)}
+    return {"logits": logits_BTV[batch.mask], "loss": loss, "grads": module.backward(dlogits_BTV, saved)}
 
 
 def worst(found: Tree, wanted: Tree) -> float:

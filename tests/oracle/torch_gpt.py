@@ -11,12 +11,15 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the import
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from recipe import Row, Sequences, from_theirs, to_theirs
 from torch_classifier import positional_encoding
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 torch.set_num_threads(1)
 
@@ -70,12 +73,21 @@ def build(config: dict) -> GPT2LMHeadModel:
 
 def run(config: dict, weights: dict[str, np.ndarray], batch: Sequences):
     """Logits of the real positions (R, V), loss, and the gradient of every tensor, named as in common/params.py."""
-    model, rows = build(config), table(config)
-    parameters, fixed = dict(model.named_parameters()), {}
+    fixed = {}
     if config["positions"] == "sinusoidal":
-        encoding = positional_encoding(config["max_len"], config["d_model"])
-        fixed["transformer.wpe.weight"] = encoding.numpy()
-    values = to_theirs(rows, weights) | fixed
+        fixed["transformer.wpe.weight"] = positional_encoding(config["max_len"], config["d_model"]).numpy()
+    return hear(build(config), table(config), weights, batch, fixed)
+
+
+def hear(
+    model: PreTrainedModel,
+    rows: list[Row],
+    weights: dict[str, np.ndarray],
+    batch: Sequences,
+    fixed: Mapping[str, np.ndarray] = MappingProxyType({}),
+):
+    """What `run` returns, of any decoder of Hugging Face with these weights; `fixed` ones have no counterpart here."""
+    parameters, values = dict(model.named_parameters()), {**to_theirs(rows, weights), **fixed}
     assert values.keys() == parameters.keys()
     with torch.no_grad():
         for name, value in values.items():
