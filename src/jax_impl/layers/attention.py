@@ -1,5 +1,9 @@
-"""Multi-head attention. The math is in numpy_ref/layers/attention.py."""
+"""Multi-head attention. The math is in numpy_ref/layers/attention.py.
 
+`kernel` does what `attend.forward` does; jax_impl/device/fused.py chooses one for the device at hand.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,6 +24,7 @@ def forward(
     n_kv_heads: int,
     mask_BTS: jax.Array,
     turn: tuple[jax.Array, jax.Array] | None = None,
+    kernel: Callable[..., jax.Array] = attend.forward,
 ) -> jax.Array:
     q_BTX = linear.forward(params["q"], x_BTD)
     k_BSY = linear.forward(params["k"], src_BSD)
@@ -29,7 +34,7 @@ def forward(
     v_BSNK = v_BSY.reshape(*v_BSY.shape[:2], n_kv_heads, -1)
     q_turned_BTNGK = rope.forward(q_BTNGK, turn=turn)
     k_turned_BSNK = rope.forward(k_BSNK, turn=turn)
-    o_BTNGK = attend.forward(q_turned_BTNGK, k_turned_BSNK, v_BSNK, mask_BTS=mask_BTS)
+    o_BTNGK = kernel(q_turned_BTNGK, k_turned_BSNK, v_BSNK, mask_BTS=mask_BTS)
     o_BTX = o_BTNGK.reshape(q_BTX.shape)
     y_BTD = linear.forward(params["o"], o_BTX)
     return y_BTD

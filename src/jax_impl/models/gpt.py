@@ -1,5 +1,6 @@
 """GPT. The math is in numpy_ref/models/gpt.py."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,10 +12,17 @@ from common.params import GPT, DecoderBlock
 from common.positions import sinusoidal
 from common.types import AnyArray
 from jax_impl.layers import attention, embedding, ffn, layernorm, linear
-from jax_impl.ops import dropout
+from jax_impl.ops import attend, dropout
 
 
-def forward(params: GPT, *, tokens_BT: jax.Array, config: GPTConfig, key: jax.Array | None = None) -> jax.Array:
+def forward(
+    params: GPT,
+    *,
+    tokens_BT: jax.Array,
+    config: GPTConfig,
+    key: jax.Array | None = None,
+    kernel: Callable[..., jax.Array] = attend.forward,
+) -> jax.Array:
     emb_key, *block_keys = dropout.keys(key, 1 + config.n_blocks)
     e_BTD = embedding.forward(params["emb"], tokens_BT=tokens_BT)
     p_TD = _positions(params, tokens_BT.shape[1], config).astype(e_BTD.dtype)
@@ -23,7 +31,7 @@ def forward(params: GPT, *, tokens_BT: jax.Array, config: GPTConfig, key: jax.Ar
     mask_BTS = jnp.broadcast_to(masks.causal(T), (len(tokens_BT), T, T))
     xs = [x_BTD]
     for block, block_key in zip(params["blocks"], block_keys, strict=True):
-        y_BTD = block_forward(block, xs[-1], mask_BTS=mask_BTS, config=config, key=block_key)
+        y_BTD = block_forward(block, xs[-1], mask_BTS=mask_BTS, config=config, key=block_key, kernel=kernel)
         xs.append(y_BTD)
     n_BTD = layernorm.forward(params["norm"], xs[-1], eps=config.eps)
     head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
@@ -32,12 +40,18 @@ def forward(params: GPT, *, tokens_BT: jax.Array, config: GPTConfig, key: jax.Ar
 
 
 def block_forward(
-    params: DecoderBlock, x_BTD: jax.Array, *, mask_BTS: jax.Array, config: GPTConfig, key: jax.Array | None = None
+    params: DecoderBlock,
+    x_BTD: jax.Array,
+    *,
+    mask_BTS: jax.Array,
+    config: GPTConfig,
+    key: jax.Array | None = None,
+    kernel: Callable[..., jax.Array] = attend.forward,
 ) -> jax.Array:
     attn_key, ffn_key = dropout.keys(key, 2)
     heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_heads}
     n_BTD = layernorm.forward(params["norm1"], x_BTD, eps=config.eps)
-    a_BTD = attention.forward(params["attn"], n_BTD, n_BTD, mask_BTS=mask_BTS, **heads)
+    a_BTD = attention.forward(params["attn"], n_BTD, n_BTD, mask_BTS=mask_BTS, kernel=kernel, **heads)
     a_dropped_BTD = dropout.forward(a_BTD, rate=config.dropout, key=attn_key)
     m_BTD = x_BTD + a_dropped_BTD
     o_BTD = layernorm.forward(params["norm2"], m_BTD, eps=config.eps)

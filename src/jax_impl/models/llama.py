@@ -1,5 +1,6 @@
 """LLaMA. The math is in numpy_ref/models/llama.py."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,16 +11,19 @@ from common.config import LlamaConfig
 from common.params import Llama, LlamaBlock
 from common.positions import rotary
 from jax_impl.layers import attention, embedding, linear, rmsnorm, swiglu
+from jax_impl.ops import attend
 
 
-def forward(params: Llama, *, tokens_BT: jax.Array, config: LlamaConfig) -> jax.Array:
+def forward(
+    params: Llama, *, tokens_BT: jax.Array, config: LlamaConfig, kernel: Callable[..., jax.Array] = attend.forward
+) -> jax.Array:
     x_BTD = embedding.forward(params["emb"], tokens_BT=tokens_BT)
     position_BT = jnp.broadcast_to(jnp.arange(tokens_BT.shape[1]), tokens_BT.shape)
-    turn = _turn(position_BT, tokens_BT.shape[1], config, x_BTD.dtype)
+    turn = turns(position_BT, tokens_BT.shape[1], config, x_BTD.dtype)
     mask_BTS = masks.seen(position_BT, tokens_BT.shape[1], config.window)
     xs = [x_BTD]
     for block in params["blocks"]:
-        y_BTD = block_forward(block, xs[-1], mask_BTS=mask_BTS, turn=turn, config=config)
+        y_BTD = block_forward(block, xs[-1], mask_BTS=mask_BTS, turn=turn, config=config, kernel=kernel)
         xs.append(y_BTD)
     n_BTD = rmsnorm.forward(params["norm"], xs[-1], eps=config.eps)
     head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
@@ -28,11 +32,17 @@ def forward(params: Llama, *, tokens_BT: jax.Array, config: LlamaConfig) -> jax.
 
 
 def block_forward(
-    params: LlamaBlock, x_BTD: jax.Array, *, mask_BTS: jax.Array, turn: tuple[jax.Array, jax.Array], config: LlamaConfig
+    params: LlamaBlock,
+    x_BTD: jax.Array,
+    *,
+    mask_BTS: jax.Array,
+    turn: tuple[jax.Array, jax.Array],
+    config: LlamaConfig,
+    kernel: Callable[..., jax.Array] = attend.forward,
 ) -> jax.Array:
     heads: dict[str, Any] = {"n_heads": config.n_heads, "n_kv_heads": config.n_kv_heads}
     n_BTD = rmsnorm.forward(params["norm1"], x_BTD, eps=config.eps)
-    a_BTD = attention.forward(params["attn"], n_BTD, n_BTD, mask_BTS=mask_BTS, turn=turn, **heads)
+    a_BTD = attention.forward(params["attn"], n_BTD, n_BTD, mask_BTS=mask_BTS, turn=turn, kernel=kernel, **heads)
     m_BTD = x_BTD + a_BTD
     o_BTD = rmsnorm.forward(params["norm2"], m_BTD, eps=config.eps)
     f_BTD = swiglu.forward(params["ffn"], o_BTD, gate=config.gate)
@@ -65,7 +75,7 @@ def decode(
 def _cached(params: Llama, cache: dict[str, Any], *, tokens_BT: jax.Array, position_BT: jax.Array, config: LlamaConfig):
     """The tokens through all blocks, beside what the cache holds: their vectors, its keys and values with theirs."""
     x_BTD = embedding.forward(params["emb"], tokens_BT=tokens_BT)
-    turn = _turn(position_BT, cache["k"][0].shape[1], config, x_BTD.dtype)
+    turn = turns(position_BT, cache["k"][0].shape[1], config, x_BTD.dtype)
     xs, ks, vs = [x_BTD], [], []
     for block, k_BSNK, v_BSNK in zip(params["blocks"], cache["k"], cache["v"], strict=True):
         y_BTD, k_seen_BSNK, v_seen_BSNK = block_cached(
@@ -106,7 +116,7 @@ def _logits(params: Llama, x_B1D: jax.Array, config: LlamaConfig) -> jax.Array:
     return logits_B1V[:, 0]
 
 
-def _turn(position_BT: jax.Array, size: int, config: LlamaConfig, dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:
+def turns(position_BT: jax.Array, size: int, config: LlamaConfig, dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:
     """Beyond the cache's last place stands NaN: an overrun is loud, where a gather would repeat the last position."""
     cos_BTP, sin_BTP = (
         jnp.asarray(table_SP, jnp.promote_types(dtype, jnp.float32))

@@ -28,7 +28,7 @@ from numpy_ref.layers import attention, embedding, linear, rmsnorm, swiglu
 def forward(params: Llama, *, tokens_BT: Array, config: LlamaConfig):
     x_BTD, saved_emb = embedding.forward(params["emb"], tokens_BT=tokens_BT)
     position_BT = np.broadcast_to(np.arange(tokens_BT.shape[1]), tokens_BT.shape)
-    turn = _turn(position_BT, tokens_BT.shape[1], config, x_BTD.dtype)
+    turn = turns(position_BT, tokens_BT.shape[1], config, x_BTD.dtype)
     mask_BTS = masks.seen(position_BT, tokens_BT.shape[1], config.window)
     xs, saved_blocks = [x_BTD], []
     for block in params["blocks"]:
@@ -113,7 +113,7 @@ def decode(
 def _cached(params: Llama, cache: dict[str, Any], *, tokens_BT: Array, position_BT: Array, config: LlamaConfig):
     """The tokens through all blocks, beside what the cache holds: their vectors, its keys and values with theirs."""
     x_BTD, _ = embedding.forward(params["emb"], tokens_BT=tokens_BT)
-    turn = _turn(position_BT, cache["k"][0].shape[1], config, x_BTD.dtype)
+    turn = turns(position_BT, cache["k"][0].shape[1], config, x_BTD.dtype)
     xs, ks, vs = [x_BTD], [], []
     for block, k_BSNK, v_BSNK in zip(params["blocks"], cache["k"], cache["v"], strict=True):
         y_BTD, k_seen_BSNK, v_seen_BSNK = block_cached(
@@ -154,7 +154,7 @@ def _logits(params: Llama, x_B1D: Array, config: LlamaConfig) -> Array:
     return logits_B1V[:, 0]
 
 
-def _turn(position_BT: Array, size: int, config: LlamaConfig, dtype: np.dtype) -> tuple[Array, Array]:
+def turns(position_BT: Array, size: int, config: LlamaConfig, dtype: np.dtype) -> tuple[Array, Array]:
     """The cosine and sine of each position's angles, both (B, T, pairs); positions are below `size`."""
     real = np.zeros(0, dtype).real.dtype
     cos_BTP, sin_BTP = (table_SP[position_BT].astype(real) for table_SP in rotary(size, config))
