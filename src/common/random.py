@@ -88,14 +88,14 @@ def bernoulli(key: Key, p: float, shape: tuple[int, ...]) -> Array:
     return uniform(key, shape) < np.float32(p)
 
 
-def gumbel(keys: Array, number: int, n: int, dtype: DTypeLike) -> Array:
+def gumbel(keys: Array, number: int | Array, n: int, dtype: DTypeLike) -> Array:
     """Gumbel noise -log(-log(u)), one row of `n` for each of the `keys` (B, 2): shape (B, n).
 
-    The largest of log p + noise is a draw from p (Gumbel 1954). Row b is `uniform(fold_in(keys[b], number), (n,))`, in
-    float32, moved by half of its 2^-23 steps into the open interval, where both logarithms are finite; the logarithms
-    are taken in `dtype`.
+    The largest of log p + noise is a draw from p (Gumbel 1954). Row b is `uniform(fold_in(keys[b], number), (n,))`, or
+    with number[b] of several numbers, in float32, moved by half of its 2^-23 steps into the open interval, where both
+    logarithms are finite; the logarithms are taken in `dtype`.
     """
-    zero, word = np.zeros(1, np.uint32), np.array([number], np.uint32)
+    zero, word = np.zeros(1, np.uint32), np.asarray(number, np.uint32).reshape(-1)
     folded = [half[:, None] for half in _threefry(np.asarray(keys).T, zero, word)]
     high, low = _threefry(np.stack(folded), *_counters((n,)))
     u = (_fraction(high ^ low) + HALF_STEP).astype(dtype)

@@ -21,6 +21,9 @@ def _require(holds: bool, message: str) -> None:
         raise UserError(message)
 
 
+GREEDY, DRAWN, FILTERED = range(3)
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Settings of generation. They act in this order, each on what the one before has left:
@@ -69,9 +72,11 @@ class Sampling:
         return _several(self.end_token) or (-1,)
 
     @property
-    def filters(self) -> bool:
-        """Whether any token is ruled out."""
-        return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
+    def level(self) -> int:
+        """What choosing takes: GREEDY, DRAWN, or FILTERED, where tokens are ruled out first."""
+        if self.temperature == 0:
+            return GREEDY
+        return FILTERED if self.top_k > 0 or self.top_p < 1 or self.min_p > 0 else DRAWN
 
 
 def _whole(value: object) -> bool:
@@ -82,6 +87,28 @@ def _several(end_token: int | tuple[int, ...] | None) -> tuple[int, ...]:
     if end_token is None:
         return ()
     return end_token if isinstance(end_token, tuple) else (end_token,)
+
+
+class Settings(NamedTuple):
+    """The settings of each row of a batch as arrays, (B, 1)."""
+
+    level: AnyArray
+    temperature: AnyArray
+    """1 where the most probable token is taken."""
+    top_k: AnyArray
+    top_p: AnyArray
+    min_p: AnyArray
+    repetition_penalty: AnyArray
+
+
+def settings(samplings: Sequence[Sampling], vocab: int) -> Settings:
+    """The settings of a row for each of `samplings`, to choose among `vocab` tokens."""
+    rows = [
+        (s.level, s.temperature or 1.0, s.top_k or vocab, s.top_p, s.min_p, s.repetition_penalty) for s in samplings
+    ]
+    kinds = (np.int32, np.float64, np.int32, np.float64, np.float64, np.float64)
+    columns = zip(*rows, strict=True)
+    return Settings(*(np.array(column, kind)[:, None] for column, kind in zip(columns, kinds, strict=True)))
 
 
 class Request(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 from common import random
 from common import sampling as shared
 from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
-from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Step
+from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Settings, Step
 from common.types import AnyArray, Key, Tree
 from jax_impl.models import gpt, llama, seq2seq
 from jax_impl.ops import softmax
@@ -177,16 +177,31 @@ def choose(
     logits_BV: jax.Array, seen_BV: jax.Array, keys_BW: jax.Array, number: int, *, sampling: Sampling
 ) -> jax.Array:
     """The next token of every row, int32, (B,). Row b draws with `keys_BW[b]` (W = 2 words) and the step's number."""
-    x_BV = adjust(logits_BV, seen_BV, sampling=sampling)
-    if sampling.temperature > 0:
-        noise_BV = _gumbel(keys_BW, number, x_BV.shape[1], x_BV.dtype)
-        return jnp.argmax(x_BV + noise_BV, axis=-1).astype(jnp.int32)
-    return jnp.argmax(x_BV, axis=-1).astype(jnp.int32)
+    each = shared.settings([sampling] * len(logits_BV), logits_BV.shape[1])
+    return choose_each(logits_BV, seen_BV, keys_BW, number, each, level=sampling.level)
 
 
-def _gumbel(keys_BW: jax.Array, number: int, n: int, dtype: Any) -> jax.Array:
+def choose_each(
+    logits_BV: jax.Array,
+    seen_BV: jax.Array,
+    keys_BW: jax.Array,
+    number: int | jax.Array,
+    each: Settings,
+    *,
+    level: int,
+) -> jax.Array:
+    """`choose` where each row may have its own settings and its own number; `level` is the highest of any row."""
+    x_BV = _adjusted(logits_BV, seen_BV, each, level)
+    if level == shared.GREEDY:
+        return jnp.argmax(x_BV, axis=-1).astype(jnp.int32)
+    noise_BV = _gumbel(keys_BW, number, x_BV.shape[1], x_BV.dtype)
+    return jnp.argmax(jnp.where(each.level > shared.GREEDY, x_BV + noise_BV, x_BV), axis=-1).astype(jnp.int32)
+
+
+def _gumbel(keys_BW: jax.Array, number: int | jax.Array, n: int, dtype: Any) -> jax.Array:
     """common/random.py's `gumbel`, whose bits `jax.random` draws too."""
-    folded_BW = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys_BW)
+    number_B = jnp.broadcast_to(jnp.asarray(number), len(keys_BW))
+    folded_BW = jax.vmap(jax.random.fold_in)(keys_BW, number_B)
     u_BV = jax.vmap(lambda key: jax.random.uniform(key, (n,), jnp.float32))(folded_BW) + random.HALF_STEP
     return -jnp.log(-jnp.log(u_BV.astype(dtype)))
 
@@ -194,24 +209,35 @@ def _gumbel(keys_BW: jax.Array, number: int, n: int, dtype: Any) -> jax.Array:
 @partial(jax.jit, static_argnames="sampling")
 def adjust(logits_BV: jax.Array, seen_BV: jax.Array, *, sampling: Sampling) -> jax.Array:
     """The logits that a token is drawn from, (B, V): those of the settings, -inf for tokens that are ruled out."""
-    wide_BV, penalty = _widened(logits_BV), sampling.repetition_penalty
-    penalized_BV = jnp.where(wide_BV > 0, wide_BV / penalty, wide_BV * penalty)
+    return _adjusted(
+        logits_BV, seen_BV, shared.settings([sampling] * len(logits_BV), logits_BV.shape[1]), sampling.level
+    )
+
+
+def _adjusted(logits_BV: jax.Array, seen_BV: jax.Array, each: Settings, level: int) -> jax.Array:
+    wide_BV = _widened(logits_BV)
+    penalty_B1 = jnp.asarray(each.repetition_penalty, wide_BV.dtype)
+    penalized_BV = jnp.where(wide_BV > 0, wide_BV / penalty_B1, wide_BV * penalty_B1)
     x_BV = jnp.where(seen_BV, penalized_BV, wide_BV)
-    if sampling.temperature == 0:
+    if level == shared.GREEDY:
         return x_BV
-    scaled_BV = x_BV / sampling.temperature
-    return jnp.where(_kept(scaled_BV, sampling), scaled_BV, -jnp.inf) if sampling.filters else scaled_BV
+    scaled_BV = x_BV / jnp.asarray(each.temperature, x_BV.dtype)
+    if level == shared.DRAWN:
+        return scaled_BV
+    kept_BV = _kept(scaled_BV, each) | (each.level < shared.FILTERED)
+    return jnp.where(kept_BV, scaled_BV, -jnp.inf)
 
 
-def _kept(x_BV: jax.Array, sampling: Sampling) -> jax.Array:
+def _kept(x_BV: jax.Array, each: Settings) -> jax.Array:
     """Which tokens may be drawn, (B, V)."""
     order_BV = jnp.argsort(-x_BV, axis=-1, stable=True)
     rank_BV = jnp.argsort(order_BV, axis=-1, stable=True)
-    first = jnp.arange(x_BV.shape[1]) < (sampling.top_k or x_BV.shape[1])
-    best_BV = jnp.where(first, jnp.take_along_axis(x_BV, order_BV, axis=-1), -jnp.inf)
+    first_BV = jnp.arange(x_BV.shape[1]) < each.top_k
+    best_BV = jnp.where(first_BV, jnp.take_along_axis(x_BV, order_BV, axis=-1), -jnp.inf)
     p_BV = softmax.forward(best_BV)
     before_BV = jnp.cumsum(p_BV, axis=-1) - p_BV
-    kept_BV = first & (before_BV < sampling.top_p) & (p_BV >= sampling.min_p * p_BV[:, :1])
+    top_p_B1, min_p_B1 = jnp.asarray(each.top_p, x_BV.dtype), jnp.asarray(each.min_p, x_BV.dtype)
+    kept_BV = first_BV & (before_BV < top_p_B1) & (p_BV >= min_p_B1 * p_BV[:, :1])
     return jnp.take_along_axis(kept_BV, rank_BV, axis=-1)
 
 

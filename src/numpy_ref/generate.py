@@ -21,7 +21,7 @@ import numpy as np
 from common import random, tree
 from common import sampling as shared
 from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
-from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Step
+from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Settings, Step
 from common.sums import largest, total
 from common.types import Array, Key, Tree
 from numpy_ref.models import gpt, llama, seq2seq
@@ -116,33 +116,51 @@ def _decode(
 
 def choose(logits_BV: Array, seen_BV: Array, keys_BW: Array, number: int, *, sampling: Sampling) -> Array:
     """The next token of every row, int32, (B,). Row b draws with `keys_BW[b]` (W = 2 words) and the step's number."""
-    x_BV = adjust(logits_BV, seen_BV, sampling=sampling)
-    if sampling.temperature > 0:
-        noise_BV = random.gumbel(keys_BW, number, x_BV.shape[1], x_BV.dtype)
-        return np.argmax(x_BV + noise_BV, axis=-1).astype(np.int32)
-    return np.argmax(x_BV, axis=-1).astype(np.int32)
+    each = shared.settings([sampling] * len(logits_BV), logits_BV.shape[1])
+    return choose_each(logits_BV, seen_BV, keys_BW, number, each, level=sampling.level)
+
+
+def choose_each(
+    logits_BV: Array, seen_BV: Array, keys_BW: Array, number: int | Array, each: Settings, *, level: int
+) -> Array:
+    """`choose` where each row may have its own settings and its own number; `level` is the highest of any row."""
+    x_BV = _adjusted(logits_BV, seen_BV, each, level)
+    if level == shared.GREEDY:
+        return np.argmax(x_BV, axis=-1).astype(np.int32)
+    noise_BV = random.gumbel(keys_BW, number, x_BV.shape[1], x_BV.dtype)
+    return np.argmax(np.where(each.level > shared.GREEDY, x_BV + noise_BV, x_BV), axis=-1).astype(np.int32)
 
 
 def adjust(logits_BV: Array, seen_BV: Array, *, sampling: Sampling) -> Array:
     """The logits that a token is drawn from, (B, V): those of the settings, -inf for tokens that are ruled out."""
-    penalty = sampling.repetition_penalty
-    penalized_BV = np.where(logits_BV > 0, logits_BV / penalty, logits_BV * penalty)
+    return _adjusted(
+        logits_BV, seen_BV, shared.settings([sampling] * len(logits_BV), logits_BV.shape[1]), sampling.level
+    )
+
+
+def _adjusted(logits_BV: Array, seen_BV: Array, each: Settings, level: int) -> Array:
+    penalty_B1 = each.repetition_penalty.astype(logits_BV.dtype)
+    penalized_BV = np.where(logits_BV > 0, logits_BV / penalty_B1, logits_BV * penalty_B1)
     x_BV = np.where(seen_BV, penalized_BV, logits_BV)
-    if sampling.temperature == 0:
+    if level == shared.GREEDY:
         return x_BV
-    scaled_BV = x_BV / sampling.temperature
-    return np.where(_kept(scaled_BV, sampling), scaled_BV, -np.inf) if sampling.filters else scaled_BV
+    scaled_BV = x_BV / each.temperature.astype(x_BV.dtype)
+    if level == shared.DRAWN:
+        return scaled_BV
+    kept_BV = _kept(scaled_BV, each) | (each.level < shared.FILTERED)
+    return np.where(kept_BV, scaled_BV, -np.inf)
 
 
-def _kept(x_BV: Array, sampling: Sampling) -> Array:
+def _kept(x_BV: Array, each: Settings) -> Array:
     """Which tokens may be drawn, (B, V)."""
     order_BV = np.argsort(-x_BV, axis=-1, kind="stable")
     rank_BV = np.argsort(order_BV, axis=-1, kind="stable")
-    first = np.arange(x_BV.shape[1]) < (sampling.top_k or x_BV.shape[1])
-    best_BV = np.where(first, np.take_along_axis(x_BV, order_BV, axis=-1), -np.inf)
+    first_BV = np.arange(x_BV.shape[1]) < each.top_k
+    best_BV = np.where(first_BV, np.take_along_axis(x_BV, order_BV, axis=-1), -np.inf)
     p_BV = softmax.forward(best_BV)[0]
     before_BV = np.cumsum(p_BV, axis=-1) - p_BV
-    kept_BV = first & (before_BV < sampling.top_p) & (p_BV >= sampling.min_p * p_BV[:, :1])
+    top_p_B1, min_p_B1 = each.top_p.astype(x_BV.dtype), each.min_p.astype(x_BV.dtype)
+    kept_BV = first_BV & (before_BV < top_p_B1) & (p_BV >= min_p_B1 * p_BV[:, :1])
     return np.take_along_axis(kept_BV, rank_BV, axis=-1)
 
 
