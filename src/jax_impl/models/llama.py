@@ -72,6 +72,16 @@ def decode(
     return _logits(params, x_B1D, config), grown | {"position": cache["position"] + 1}
 
 
+def extend(
+    params: Llama, cache: dict[str, Any], *, tokens_BT: jax.Array, lengths_B: jax.Array, config: LlamaConfig
+) -> tuple[jax.Array, dict[str, Any]]:
+    B, T = tokens_BT.shape
+    position_BT = cache["position"][:, None] + jnp.arange(T)
+    x_BTD, grown = _cached(params, cache, tokens_BT=tokens_BT, position_BT=position_BT, config=config)
+    last_B1D = x_BTD[jnp.arange(B), lengths_B - 1][:, None]
+    return _logits(params, last_B1D, config), grown | {"position": cache["position"] + lengths_B}
+
+
 def _cached(params: Llama, cache: dict[str, Any], *, tokens_BT: jax.Array, position_BT: jax.Array, config: LlamaConfig):
     """The tokens through all blocks, beside what the cache holds: their vectors, its keys and values with theirs."""
     x_BTD = embedding.forward(params["emb"], tokens_BT=tokens_BT)

@@ -120,6 +120,21 @@ def decode(params: GPT, cache: dict[str, Any], *, tokens_B: Array, config: GPTCo
     return _logits(params, x_B1D, config), grown | {"position": cache["position"] + 1}
 
 
+def extend(
+    params: GPT, cache: dict[str, Any], *, tokens_BT: Array, lengths_B: Array, config: GPTConfig
+) -> tuple[Array, dict[str, Any]]:
+    """Read several more tokens of every sequence: the logits after the last of them, (B, V), and the new cache.
+
+    Row b goes on with `lengths_B[b]` tokens, padded at its end. A conversation that grows is not read again from its
+    beginning. Raises IndexError where the cache has no room for T more.
+    """
+    B, T = tokens_BT.shape
+    position_BT = cache["position"][:, None] + np.arange(T)
+    x_BTD, grown = _cached(params, cache, tokens_BT=tokens_BT, position_BT=position_BT, config=config)
+    last_B1D = x_BTD[np.arange(B), lengths_B - 1][:, None]
+    return _logits(params, last_B1D, config), grown | {"position": cache["position"] + lengths_B}
+
+
 def _cached(params: GPT, cache: dict[str, Any], *, tokens_BT: Array, position_BT: Array, config: GPTConfig):
     """The tokens through all blocks, beside what the cache holds: their vectors, its keys and values with theirs."""
     e_BTD, _ = embedding.forward(params["emb"], tokens_BT=tokens_BT)
