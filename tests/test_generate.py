@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 
 import jax_impl.generate
 import jax_impl.models.gpt
+import jax_impl.models.llama
 import jax_impl.models.seq2seq
 import numpy_ref.generate
 import numpy_ref.models.gpt
+import numpy_ref.models.llama
 import numpy_ref.models.seq2seq
 from cases import padding, random_params, read_only
 from common import params, random, tree
 from common import sampling as shared
-from common.config import GPTConfig, Seq2SeqConfig
+from common.config import GATES, GPTConfig, LlamaConfig, Seq2SeqConfig
 from common.errors import UserError
 from common.sampling import Sampling
 from common.trace import Trace
@@ -30,11 +32,14 @@ BAR = 1e-12
 START = 1
 GPT = GPTConfig(vocab=11, d_model=12, n_blocks=2, n_heads=3, d_ffn=10, max_len=80)
 S2S = Seq2SeqConfig(9, 11, d_model=12, n_encoder=1, n_decoder=2, n_heads=3, d_ffn=10, max_len=80)
+LLAMA = LlamaConfig(11, 12, n_blocks=2, n_heads=4, n_kv_heads=2, d_head=6, d_ffn=10, max_len=80)
 MODELS = {
     "gpt": GPT,
     "gpt-untied": replace(GPT, positions="sinusoidal", tied=False),
     "seq2seq": S2S,
     "seq2seq-tied": replace(S2S, positions="learned", tied=True),
+    "llama": LLAMA,
+    "llama-window-partial": replace(LLAMA, tied=False, bias=True, window=5, rope_share=4 / 6, rope_factor=8.0),
 }
 
 
@@ -54,7 +59,7 @@ MIXED = Sampling(0.9, top_k=8, top_p=0.95, min_p=0.02, repetition_penalty=1.2, m
 KEY = random.key(3)
 
 every_model = pytest.mark.parametrize("name", MODELS)
-one_of_each = pytest.mark.parametrize("name", ["gpt", "seq2seq"])
+one_of_each = pytest.mark.parametrize("name", ["gpt", "seq2seq", "llama"])
 both_twins = pytest.mark.parametrize("twin", [numpy_ref, jax_impl], ids=["numpy", "jax"])
 
 
@@ -75,7 +80,7 @@ def begin(name):
 
 
 def module(model, twin=numpy_ref):
-    return twin.models.seq2seq if isinstance(model, Seq2SeqConfig) else twin.models.gpt
+    return {GPTConfig: twin.models.gpt, LlamaConfig: twin.models.llama}.get(type(model), twin.models.seq2seq)
 
 
 def apart(a, b):
@@ -108,16 +113,25 @@ def prefill(w, texts, sources, model, size, twin=numpy_ref):
 @st.composite
 def situations(draw):
     """A small random model, texts and sources of mixed lengths, and the tokens that follow."""
-    sizes = {"d_model": 2 * draw(st.integers(1, 3)), "d_ffn": draw(st.integers(1, 5)), "max_len": 14}
+    sizes = {"d_model": 2 * draw(st.integers(1, 3)), "d_ffn": draw(st.integers(1, 5)), "max_len": 16}
     sizes |= {"n_heads": draw(st.sampled_from([1, 2])), "tied": draw(st.booleans())}
-    sizes |= {"positions": draw(st.sampled_from(["learned", "sinusoidal"]))}
     blocks, vocab, rows = draw(st.integers(1, 3)), draw(st.integers(2, 7)), draw(st.integers(1, 4))
     texts = st.lists(st.lists(st.integers(0, vocab - 1), min_size=1, max_size=6), min_size=rows, max_size=rows)
+    positions = {"positions": draw(st.sampled_from(["learned", "sinusoidal"]))}
+    rotary = {
+        "n_kv_heads": draw(st.sampled_from([1, sizes["n_heads"]])),
+        "d_head": 4,
+        "rope_share": draw(st.sampled_from([0.0, 0.5, 1.0])),
+        "window": draw(st.integers(0, 9)),
+        "gate": draw(st.sampled_from(GATES)),
+        "bias": draw(st.booleans()),
+    }
     model = draw(
         st.sampled_from(
             [
-                GPTConfig(vocab=vocab, n_blocks=blocks, **sizes),
-                Seq2SeqConfig(vocab, vocab, n_encoder=1, n_decoder=blocks, **sizes),
+                GPTConfig(vocab=vocab, n_blocks=blocks, **sizes | positions),
+                Seq2SeqConfig(vocab, vocab, n_encoder=1, n_decoder=blocks, **sizes | positions),
+                LlamaConfig(vocab=vocab, n_blocks=blocks, **sizes | rotary),
             ]
         )
     )
@@ -125,14 +139,20 @@ def situations(draw):
     rng = np.random.default_rng(seed)
     w = random_params(rng, params.shapes(model))
     return SimpleNamespace(
-        model=model, w=w, texts=draw(texts), sources=draw(texts), new_BL=rng.integers(0, vocab, (rows, new)), rng=rng
+        model=model,
+        w=w,
+        texts=draw(texts),
+        sources=draw(texts),
+        new_BL=rng.integers(0, vocab, (rows, new)),
+        spare=draw(st.integers(0, 2)),
+        rng=rng,
     )
 
 
 @settings(max_examples=60, deadline=None)
 @given(case=situations())
 def test_cached_equals_uncached(case):
-    size = max(map(len, case.texts)) + case.new_BL.shape[1]
+    size = max(map(len, case.texts)) + case.new_BL.shape[1] + case.spare
     logits_BV, cache = prefill(case.w, case.texts, case.sources, case.model, size)
     steps = [logits_BV]
     for tokens_B in case.new_BL.T:
@@ -174,7 +194,7 @@ def test_what_stands_in_the_padding_is_never_seen(case):
 def test_a_wider_source_changes_nothing(name):
     model, w = MODELS[name], WEIGHTS[name]
     wanted, _ = prefill(w, [[START]] * 3, PROMPTS, model, 4)
-    if name.startswith("gpt"):
+    if not isinstance(model, Seq2SeqConfig):
         wider = shared.padded([[START]] * 3, model=model, width=lambda n: n + 5)
         kw = {}
     else:
@@ -208,7 +228,7 @@ def test_prefill_and_decode_equal_the_twins(name):
 @pytest.mark.parametrize(
     ("twin", "name"),
     # of the others prefill and decode are held equal to NumPy's above: their loops would only take time to compile
-    [*((numpy_ref, name) for name in MODELS), (jax_impl, "gpt"), (jax_impl, "seq2seq")],
+    [*((numpy_ref, name) for name in MODELS), *((jax_impl, name) for name in ("gpt", "seq2seq", "llama"))],
 )
 def test_greedy_answers_are_those_of_the_long_way(twin, name):
     model, w = MODELS[name], WEIGHTS[name]
@@ -294,14 +314,15 @@ def test_other_end_tokens_are_not_compiled_anew():
 
 @one_of_each
 def test_the_loop_on_the_device_stops_when_all_have_ended(name):
-    how = {"sampling": MIXED, "key": random.fold_in(KEY, 3)} | options(name)
+    how = {"sampling": MIXED, "key": random.fold_in(KEY, 16)} | options(name)
     lengths = [len(answer) + 1 for answer in jax_impl.generate.generate(WEIGHTS[name], PROMPTS, **how)]
     assert max(lengths) < NEW
     asked, size = begin(name)
     logits_BV, cache = jax_impl.generate._prefill(WEIGHTS[name], asked, size=size, model=MODELS[name])
     keys_BW, program = shared.row_keys(how["key"], 3, MIXED), jax_impl.generate._program(MIXED)
+    ends_E = np.array(MIXED.ends, np.int32)  # as `generate` gives them, so that nothing is compiled anew
     chosen_BL, full = jax_impl.generate._loop(
-        WEIGHTS[name], cache, logits_BV, asked.seen, keys_BW, NEW, 3, model=MODELS[name], sampling=program
+        WEIGHTS[name], cache, logits_BV, asked.seen, keys_BW, NEW, ends_E, model=MODELS[name], sampling=program
     )
     assert np.array_equal(np.asarray(chosen_BL) >= 0, padding(lengths, size))
     assert np.array_equal(full["position"] - asked.lengths, [max(lengths) - 1] * 3)
@@ -580,7 +601,7 @@ def test_a_full_cache_is_never_overwritten(name):
 # ---- how it is computed ----
 
 
-@one_of_each
+@pytest.mark.parametrize("name", ["gpt", "seq2seq"])
 def test_prompts_of_any_length_in_a_bucket_compile_once(name):
     programs = [jax_impl.generate._prefill, jax_impl.generate._loop]
     small = {"n_blocks": 1} if name == "gpt" else {"n_decoder": 1}  # and no other test has compiled it
