@@ -58,13 +58,12 @@ def decoded(raw_RW: Array, form: str) -> Array:
         return plain.astype(np.float32) if form == "F16" else plain
     if form == "BF16":
         return (raw_RW.view("<u2").astype(np.uint32) << 16).view(np.float32)
-    if form not in _BLOCKS:
+    # infinity times zero: a damaged scale, which whoever reads finds as NaN
+    with np.errstate(invalid="ignore", over="ignore"):
+        if form in _BLOCKS:
+            return _scaled(raw_RW.view(_BLOCKS[form]), form).reshape(len(raw_RW), -1)
         quants = package("gguf.quants", f"a tensor in the format {form}")
         return quants.dequantize(raw_RW, quants.GGMLQuantizationType[form])
-    blocks = raw_RW.view(_BLOCKS[form])
-    with np.errstate(invalid="ignore"):  # infinity times zero: a damaged scale, which whoever reads finds as NaN
-        numbers = _scaled(blocks, form)
-    return numbers.reshape(len(raw_RW), -1)
 
 
 def _scaled(blocks: Array, form: str) -> Array:
