@@ -13,19 +13,21 @@ from hypothesis import strategies as st
 
 from cases import padding, random_params
 from common import gradcheck, params, random, tree
-from common.config import ACTIVATIONS, POSITIONS, GPTConfig, Seq2SeqConfig
+from common.config import ACTIVATIONS, GATES, POSITIONS, GPTConfig, LlamaConfig, Seq2SeqConfig
 from jax_impl.models import gpt as twin_gpt
+from jax_impl.models import llama as twin_llama
 from jax_impl.models import seq2seq as twin_seq2seq
 from jax_impl.ops import dropout as twin_dropout
-from numpy_ref.models import gpt, seq2seq
+from numpy_ref.models import gpt, llama, seq2seq
 from numpy_ref.ops import dropout, gelu
 
 BAR = 1e-12
-MODULES = {GPTConfig: gpt, Seq2SeqConfig: seq2seq}
-TWINS = {GPTConfig: twin_gpt, Seq2SeqConfig: twin_seq2seq}
+MODULES = {GPTConfig: gpt, Seq2SeqConfig: seq2seq, LlamaConfig: llama}
+TWINS = {GPTConfig: twin_gpt, Seq2SeqConfig: twin_seq2seq, LlamaConfig: twin_llama}
 SMALL = {
     GPTConfig: GPTConfig(11, 12, n_heads=3, d_ffn=10, max_len=9, dropout=0.3),
     Seq2SeqConfig: Seq2SeqConfig(11, 8, 12, n_encoder=1, n_decoder=2, n_heads=3, d_ffn=10, max_len=9, dropout=0.3),
+    LlamaConfig: LlamaConfig(11, 12, n_heads=4, n_kv_heads=2, d_head=6, d_ffn=10, max_len=9),
 }
 SIDES = {
     "tokens_BT": np.array([[1, 5, 5, 2, 0], [1, 7, 3, 0, 0]]),
@@ -33,31 +35,60 @@ SIDES = {
     "src_mask_BS": padding([7, 5], 7),
 }
 every_family = pytest.mark.parametrize("family", MODULES)
+with_table_and_dropout = pytest.mark.parametrize("family", [GPTConfig, Seq2SeqConfig])
+"""The families that add positions to their tokens."""
 few = settings(max_examples=25, deadline=None)
 
 
 def sides_of(family, sides=SIDES):
-    return {"tokens_BT": sides["tokens_BT"]} if family is GPTConfig else dict(sides)
+    return dict(sides) if family is Seq2SeqConfig else {"tokens_BT": sides["tokens_BT"]}
+
+
+def learned(family):
+    return {} if family is LlamaConfig else {"positions": "learned"}
+
+
+@st.composite
+def added(draw):
+    """What the families choose among that add positions to their tokens."""
+    heads = draw(st.integers(1, 3))
+    return {
+        "d_model": heads * draw(st.sampled_from([4, 6])),
+        "n_heads": heads,
+        "positions": draw(st.sampled_from(POSITIONS)),
+        "activation": draw(st.sampled_from(ACTIVATIONS)),
+    }
+
+
+@st.composite
+def rotary(draw):
+    """What LLaMA chooses among."""
+    kv = draw(st.integers(1, 3))
+    return {
+        "d_model": draw(st.integers(2, 9)),
+        "n_heads": kv * draw(st.integers(1, 3)),
+        "n_kv_heads": kv,
+        "d_head": draw(st.sampled_from([4, 8])),
+        "rope_base": draw(st.sampled_from([3.0, 50.0, 10_000.0])),
+        "rope_share": draw(st.sampled_from([0.0, 0.5, 1.0])),
+        "rope_factor": draw(st.sampled_from([1.0, 8.0])),
+        "rope_trained_len": draw(st.integers(1, 20)),
+        "gate": draw(st.sampled_from(GATES)),
+        "bias": draw(st.booleans()),
+        "window": draw(st.integers(0, 8)),
+    }
 
 
 @st.composite
 def models(draw, family, **fixed):
     """A random small model: configuration, weights, and a batch of random tokens."""
-    heads = draw(st.integers(1, 3))
-    shape = {
-        "d_model": heads * draw(st.sampled_from([4, 6])),
-        "n_heads": heads,
-        "d_ffn": draw(st.integers(1, 9)),
-        "max_len": 12,
-        "positions": draw(st.sampled_from(POSITIONS)),
-        "activation": draw(st.sampled_from(ACTIVATIONS)),
-        "tied": draw(st.booleans()),
-    }
     depth, vocab = st.integers(1, 3), st.integers(2, 9)
+    shape = {"d_ffn": draw(st.integers(1, 9)), "max_len": 12, "tied": draw(st.booleans())}
+    shape |= draw(rotary() if family is LlamaConfig else added())
     sizes = (
-        {"vocab": draw(vocab), "n_blocks": draw(depth)}
-        if family is GPTConfig
-        else {"src_vocab": draw(vocab), "tgt_vocab": draw(vocab), "n_encoder": draw(depth), "n_decoder": draw(depth)}
+        {"src_vocab": draw(vocab), "tgt_vocab": draw(vocab), "n_encoder": draw(depth), "n_decoder": draw(depth)}
+        if family is Seq2SeqConfig
+        else {"vocab": draw(vocab), "n_blocks": draw(depth)}
     )
     config = family(**sizes | shape | fixed)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -73,7 +104,8 @@ def models(draw, family, **fixed):
 def run(config, weights, sides, key=None):
     """Logits, and the function from their gradient to that of every tensor."""
     module = MODULES[type(config)]
-    logits_BTV, saved = module.forward(weights, **sides, config=config, key=key)
+    kept = {} if isinstance(config, LlamaConfig) else {"key": key}
+    logits_BTV, saved = module.forward(weights, **sides, config=config, **kept)
     return logits_BTV, lambda dlogits_BTV: module.backward(dlogits_BTV, saved)
 
 
@@ -98,8 +130,9 @@ def is_normal(w, spread):
 
 @pytest.mark.parametrize("n_blocks", [1, 2, 8])
 @pytest.mark.parametrize("tied", [True, False])
-def test_initial_values_of_gpt(n_blocks, tied):
-    found = tree.named(params.init(random.key(0), GPTConfig(30, n_blocks=n_blocks, tied=tied), np.float64))
+@pytest.mark.parametrize("family", [GPTConfig, partial(LlamaConfig, bias=True)], ids=["gpt", "llama"])
+def test_initial_values_of_decoders(family, n_blocks, tied):
+    found = tree.named(params.init(random.key(0), family(30, n_blocks=n_blocks, tied=tied), np.float64))
     assert ("head.w" in found) is not tied
     for name, w in found.items():
         if name.endswith((".b", ".g")):
@@ -125,7 +158,7 @@ def test_initial_values_of_seq2seq():
 
 @every_family
 def test_no_two_tensors_start_alike(family):
-    config = replace(SMALL[family], positions="learned", tied=False)
+    config = replace(SMALL[family], **learned(family), tied=False)
     fresh = tree.named(params.init(random.key(3), config, np.float64))
     drawn = [w.ravel()[:64] for name, w in fresh.items() if not name.endswith((".b", ".g"))]
     assert np.max(np.abs(np.corrcoef(drawn) - np.eye(len(drawn)))) < 0.6
@@ -138,17 +171,22 @@ def test_no_two_tensors_start_alike(family):
 @given(data=st.data())
 @few
 def test_nothing_sees_the_future(family, data):
-    """Other tokens from some place on change no logit before it; and no gradient flows back from before it."""
-    config, weights, sides = data.draw(models(family, positions="learned"))
+    """Other tokens from some place on change no logit before it; and no gradient flows back from before it.
+
+    The gradient is seen in the table of positions; LLaMA has none, and its reach is measured in test_llama.py.
+    """
+    config, weights, sides = data.draw(models(family, **learned(family)))
     tokens_BT = sides["tokens_BT"]
     place = data.draw(st.integers(1, tokens_BT.shape[1] - 1))
-    vocab = config.vocab if family is GPTConfig else config.tgt_vocab
+    vocab = config.tgt_vocab if family is Seq2SeqConfig else config.vocab
     other_BT = np.where(np.arange(tokens_BT.shape[1]) < place, tokens_BT, (tokens_BT + 1) % vocab)
     logits_BTV, backward = run(config, weights, sides)
     found_BTV, _ = run(config, weights, sides | {"tokens_BT": other_BT})
     assert np.array_equal(found_BTV[:, :place], logits_BTV[:, :place])
     assert np.all(np.any(found_BTV[:, place:] != logits_BTV[:, place:], axis=2))
 
+    if family is LlamaConfig:
+        return
     dlogits_BTV = cotangent(logits_BTV) * (np.arange(tokens_BT.shape[1]) < place)[:, None]
     d_pos = backward(dlogits_BTV)["pos" if family is GPTConfig else "tgt_pos"]["w"]
     assert np.all(d_pos[place:] == 0.0)
@@ -203,7 +241,7 @@ def test_a_batch_equals_its_rows(family, data):
     assert apart(backward(dlogits_BTV), tree.map(lambda *grads: sum(grads), *apiece)) <= BAR
 
 
-@every_family
+@with_table_and_dropout
 @pytest.mark.parametrize("key", [None, random.key(4)], ids=["rest", "dropout"])
 def test_positions_beyond_the_text_have_no_gradient(family, key):
     config = replace(SMALL[family], positions="learned")
@@ -222,7 +260,7 @@ def test_positions_beyond_the_text_have_no_gradient(family, key):
 def test_a_tied_head_gets_the_gradients_of_both_uses(family, data):
     """Against an untied head with a copy of the same numbers: what is learned at each end, added up."""
     config, weights, sides = data.draw(models(family, tied=True))
-    name, bias = ("emb", {}) if family is GPTConfig else ("tgt", {"b": np.zeros(config.tgt_vocab)})
+    name, bias = ("tgt", {"b": np.zeros(config.tgt_vocab)}) if family is Seq2SeqConfig else ("emb", {})
     copies = weights | {"head": {"w": weights[name]["w"].T.copy()} | bias}
     logits_BTV, backward = run(config, weights, sides)
     found_BTV, found_backward = run(replace(config, tied=False), copies, sides)
@@ -279,7 +317,7 @@ def test_without_a_key_nothing_is_dropped():
     assert dropout.keys(None, 3) == twin_dropout.keys(None, 3) == [None] * 3
 
 
-@every_family
+@with_table_and_dropout
 def test_without_a_key_a_model_is_at_rest(family):
     config, sides = SMALL[family], sides_of(family)
     weights = params.init(random.key(0), config, np.float64)
@@ -292,7 +330,7 @@ def test_without_a_key_a_model_is_at_rest(family):
     assert not np.array_equal(trained[0], at_rest)
 
 
-@every_family
+@with_table_and_dropout
 def test_every_place_in_a_model_has_a_mask_of_its_own(family, monkeypatch):
     """The same ones in both twins; none is used in two places."""
     config, sides = SMALL[family], sides_of(family)
@@ -337,7 +375,7 @@ def test_exact_gelu_is_the_error_function():
 # ---- dtype ----
 
 
-@every_family
+@with_table_and_dropout
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("key", [None, random.key(4)], ids=["rest", "dropout"])
