@@ -44,6 +44,8 @@ def similarity():
 PICTURES = {
     "training_curves": lambda path: plots.training_curves(history(), path, best_epoch=2),
     "accuracy_by_operation": lambda path: plots.accuracy_by_operation(history().epochs, path),
+    "accuracy_by_length": lambda path: plots.accuracy_by_length({1: 1.0, 2: 0.5}, path, trained=1),
+    "loss_by_position": lambda path: plots.loss_by_position([3.0, 2.0, 1.0], path, even=4.0),
     "confusion": lambda path: plots.confusion(table(), path),
     "attention_head": lambda path: plots.attention_head(W_HTS[0], TOKENS, path),
     "attention_heads": lambda path: plots.attention_heads([W_HTS, W_HTS], TOKENS, path),
@@ -202,7 +204,7 @@ def test_confusion_titles():
 
 
 def test_attention_of_one_head_leaves_padding_out():
-    figure = plots._attention_head(W_HTS[0], TOKENS, "block 1")
+    figure = plots._attention_head(W_HTS[0], TOKENS, None, "block 1")
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), W_HTS[0][:5, :5])
     assert [label.get_text() for label in axes.get_xticklabels()] == TOKENS[:5]
@@ -213,8 +215,54 @@ def test_attention_of_one_head_leaves_padding_out():
     assert f"“Max” looks most at “{TOKENS[place]}” ({100 * W_HTS[0][0, place]:.0f} %)" in title(figure)
 
 
+NAMES = ["=", "$", "\n"]
+"""Positions that look, which are not those that are looked at."""
+
+
+def test_positions_that_look_may_be_others_than_those_that_are_looked_at():
+    w_TS = np.random.default_rng(3).dirichlet(np.ones(5), size=3)
+    figure = plots._attention_head(w_TS, ["a", "$", " ", "\x1b", "漢"], NAMES, "head 0")
+    axes = figure.axes[0]
+    np.testing.assert_array_equal(axes.images[0].get_array(), w_TS)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "$", "␣", "U+001B", "U+6F22"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["=", "$", "↵"]
+    assert "“=” looks most at" in title(figure)
+
+
+@pytest.mark.parametrize("over_training", [False, True])
+def test_grids_of_positions_that_look_draw_every_weight(over_training, tmp_path):
+    w_HTS = np.random.default_rng(4).dirichlet(np.ones(4), size=(2, 3))
+    tokens, path = ["$", "$", "\t", "x"], tmp_path / "grid.png"
+    if over_training:
+        figure = plots._attention_over_training([(1, w_HTS), (2, w_HTS)], tokens, NAMES, "block 0")
+        plots.attention_over_training([(1, w_HTS)], tokens, path, rows=NAMES)
+    else:
+        figure = plots._attention_heads([w_HTS, w_HTS], tokens, NAMES)
+        plots.attention_heads([w_HTS], tokens, path, rows=NAMES)
+    for number, axes in enumerate(axes for axes in figure.axes if axes.get_title()):
+        np.testing.assert_array_equal(axes.images[0].get_array(), w_HTS[number % 2])
+
+
+def test_accuracy_by_length_shows_each_length_and_names_the_weakest():
+    figure = plots._accuracy_by_length({3: 0.9, 1: 1.0, 2: 0.9}, 2)
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_xydata(), [[1, 100], [2, 90], [3, 90]])
+    assert set(figure.axes[0].lines[1].get_xdata()) == {2.5}
+    assert title(figure) == "Of all lengths the weakest are answers of 2, 90.0 %"
+    assert title(plots._accuracy_by_length({1: 1.0}, None)) == "Every length at 100 %"
+
+
+def test_loss_by_position_is_in_bits_and_its_groups_double():
+    nats = np.log(2) * np.array([5.0, 4.0, 3.0, 2.0, 1.0])
+    figure = plots._loss_by_position(nats.tolist(), np.log(2) * 6)
+    each, means, even = figure.axes[0].lines
+    np.testing.assert_allclose(each.get_xydata(), [[1, 5], [2, 4], [3, 3], [4, 2], [5, 1]])
+    np.testing.assert_allclose(means.get_xydata(), [[1, 5], [2, 4], [3.5, 2.5], [5, 1]])
+    np.testing.assert_allclose(even.get_ydata(), 6)
+    assert title(figure) == "After 1 token the next one costs 5.00 bits, after 5 it costs 1.00"
+
+
 def test_weights_that_do_not_fit_are_not_written():
-    figure = plots._attention_head(np.full((48, 48), 1 / 48), ["7"] * 48, "long")
+    figure = plots._attention_head(np.full((48, 48), 1 / 48), ["7"] * 48, None, "long")
     assert not figure.axes[0].texts
 
 
@@ -222,10 +270,10 @@ def test_weights_that_do_not_fit_are_not_written():
 def test_attention_grids_have_a_row_for_each_block_or_moment_and_a_column_for_each_head(over_training):
     rows = [W_HTS, W_HTS[::-1], W_HTS[:, ::-1]]
     if over_training:
-        figure = plots._attention_over_training(list(zip([0, 5, 9], rows, strict=True)), TOKENS, "block 2")
+        figure = plots._attention_over_training(list(zip([0, 5, 9], rows, strict=True)), TOKENS, None, "block 2")
         names = ["update 0", "update 5", "update 9"]
     else:
-        figure = plots._attention_heads(rows, TOKENS)
+        figure = plots._attention_heads(rows, TOKENS, None)
         names = ["block 0", "block 1", "block 2"]
     maps = [axes for axes in figure.axes if axes.get_title()]
     assert len(maps) == 3 * 2

@@ -16,7 +16,7 @@ from common.config import ClassifierConfig, DigitsConfig, TrainConfig
 from common.data import digits
 from common.errors import UserError
 from common.run import History, TrainState
-from console import backend, options, trainer
+from console import backend, options, running, trainer
 from numpy_ref import optim, train
 
 ROOT = Path(__file__).parents[1]
@@ -159,9 +159,9 @@ def test_the_plain_run_says_what_it_uses_proves_its_split_and_saves(tmp_path):
         ((), "--no-interactive"),
         (("--no-interactive", "--max-value", "12"), "one token"),
         (("--no-interactive", "--num-args", "x"), "range like 2-5"),
-        (("--no-interactive", "--num-args", "1"), "min_args"),
+        (("--no-interactive", "--num-args", "1"), "--num-args must be"),
         (("--no-interactive", "--ops", "Maxx"), "did you mean Max"),
-        (("--no-interactive", "--lr", "-1"), "lr must be"),
+        (("--no-interactive", "--lr", "-1"), "--lr must be"),
         (("--no-interactive", "--resume", "nowhere"), "no such file"),
         (("--no-interactive", "--resume", "nowhere", "--epochs", "3"), "leave out --epochs"),
         (("--no-interactive", "--size", "huge"), "invalid choice"),
@@ -169,6 +169,11 @@ def test_the_plain_run_says_what_it_uses_proves_its_split_and_saves(tmp_path):
         (("--no-interactive", "--seed", "4294967295", "--seeds", "2"), "beyond the last seed"),
         (("--no-interactive", "--dtype", "bfloat16"), "--backend jax"),
         (("--no-interactive", "--device", "gpu"), "--backend jax"),
+        (("--no-interactive", "--overwrite"), "add --out"),
+        (("--no-interactive", "--warmup", "999"), "--warmup 999 is longer than the run of 936 updates"),
+        (("--no-interactive", "--task", "text", "--text", "nowhere"), "nowhere: cannot be read"),
+        (("--no-interactive", "--task", "sort", "--max-digits", "3"), "--max-digits belongs to --task add"),
+        (("--no-interactive", "--model", "gpt", "--seeds", "3"), "--seeds belongs to --task digits"),
     ],
 )
 def test_a_bad_request_is_one_sentence_and_exit_2(args, said, capsys, monkeypatch, tmp_path):
@@ -215,6 +220,16 @@ def test_a_population_that_cannot_be_written_is_refused_before_it_is_trained(tmp
     assert "taken cannot be used as a folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("out", ["taken", "taken/below"])
+def test_a_file_where_the_folder_should_be_is_refused_before_anything_is_trained(out, tmp_path, monkeypatch, capsys):
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("numpy_ref.train.fit", None)
+    assert trainer.main(["--no-interactive", "--out", out]) == 2
+    assert "taken is a file; give --out another name" in capsys.readouterr().err
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
 def test_a_key_pressed_while_preparing_is_no_traceback(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -256,3 +271,115 @@ def test_sizes_set_everything_and_each_setting_can_be_overridden():
     changed = options.read(["--size", "small", "--optimizer", "sgd", "--lr", "0.1", "--num-args", "2-5"])
     assert (changed.train.optimizer, changed.train.lr, changed.train.weight_decay) == ("sgd", 0.1, 0.0)
     assert (changed.task.min_args, changed.task.max_args) == (2, 5)
+
+
+# ---- every family and task ----
+
+SMALL = (
+    "--d-model",
+    "8",
+    "--n-blocks",
+    "1",
+    "--n-heads",
+    "2",
+    "--examples",
+    "40",
+    "--batch-size",
+    "8",
+    "--epochs",
+    "2",
+)
+BOOK = "\n\n".join(f"{i} pages, and {i * i} words." for i in range(150))
+FAMILIES = {
+    "gpt-operations": ["--model", "gpt", "--ops", "max,min", "--num-args", "1-2"],
+    "gpt-copy": ["--model", "gpt", "--task", "copy", "--dropout", "0.1"],
+    "gpt-text": ["--task", "text", "--text", "book", "--context", "8", "--dropout", "0"],
+    "seq2seq-operations": ["--model", "seq2seq", "--max-value", "500"],
+    "seq2seq-reverse": ["--model", "seq2seq", "--task", "reverse", "--dropout", "0.1"],
+    "seq2seq-add": ["--model", "seq2seq", "--task", "add", "--positions", "learned"],
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "book").write_text(BOOK)
+    return tmp_path
+
+
+def go(*args):
+    return trainer.main(["--no-interactive", *args])
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_each_family_trains_on_its_tasks_and_a_stopped_run_ends_with_the_same_bytes(kind, here, monkeypatch, capsys):
+    assert go(*FAMILIES[kind], *SMALL, "--no-plots") == 0
+    assert f"Model: runs/{kind}-seed0/best.safetensors" in capsys.readouterr().out
+    whole, part = here / "runs" / f"{kind}-seed0", here / "part"
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_show", lambda *a: signal.raise_signal(signal.SIGINT) if a[2].step == 7 else None)
+        assert go(*FAMILIES[kind], *SMALL, "--no-plots", "--out", "part") == 130
+    assert "--resume part --no-interactive --no-plots" in capsys.readouterr().out
+    assert checkpoint.load_run(part / "last.safetensors").state.step == 7
+    assert go("--resume", "part", "--no-plots") == 0
+    for name in sorted(file.name for file in whole.iterdir()):
+        assert (whole / name).read_bytes() == (part / name).read_bytes(), name
+    assert checkpoint.load_model(part / "best.safetensors").family == kind.split("-")[0]
+
+
+TEXT = ("--task", "text", "--text", "book", "--context", "8", "--no-plots", *SMALL)
+
+
+def test_a_text_is_kept_beside_its_run_and_the_file_it_came_from_is_not_needed_again(here, monkeypatch):
+    monkeypatch.setattr(running, "_show", lambda *a: signal.raise_signal(signal.SIGINT))
+    assert go(*TEXT, "--out", "r") == 130
+    monkeypatch.undo()
+    os.chdir(here)
+    assert (here / "r" / "text.txt").read_text() == BOOK
+    (here / "book").unlink()
+    assert go("--resume", "r", "--no-plots") == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda path: path.write_text(f"{BOOK}!"), "not the text that the run was begun with"),
+        (Path.unlink, "text.txt: cannot be read"),
+    ],
+)
+def test_a_text_run_without_its_text_is_not_resumed(damage, sentence, here, capsys):
+    assert go(*TEXT, "--out", "r") == 0
+    damage(here / "r" / "text.txt")
+    assert go("--resume", "r") == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_another_text_in_the_folder_is_not_lost_by_accident(here, capsys):
+    (here / "r").mkdir()
+    (here / "r" / "text.txt").write_text("mine")
+    assert go(*TEXT, "--out", "r") == 2
+    assert "holds another text" in capsys.readouterr().err
+    assert (here / "r" / "text.txt").read_text() == "mine"
+    assert go(*TEXT, "--out", "r", "--overwrite") == 0
+    assert (here / "r" / "text.txt").read_text() == BOOK
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gpt-text", "seq2seq-operations"])
+def test_each_family_trains_in_the_other_backend_and_goes_on_in_this_one(kind, here, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_show", lambda *a: signal.raise_signal(signal.SIGINT))
+        assert go(*FAMILIES[kind], *SMALL, "--out", "r", "--backend", "jax") == 130
+    assert go("--resume", "r", "--backend", "jax") == 0
+    assert "jax on CPU" in capsys.readouterr().out
+    assert len(list((here / "r").glob("*.svg"))) >= 6
+    assert go("--resume", "r") == 0
+
+
+def test_too_little_memory_is_a_sentence(here, monkeypatch, capsys):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("common.data.sequences.load", full)
+    assert go("--model", "gpt") == 2
+    assert "more memory than there is" in capsys.readouterr().err

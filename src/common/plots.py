@@ -11,6 +11,7 @@ and cells carry their number, so that a black-and-white print says the same.
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ _SETTINGS: Any = {
     "legend.frameon": False,
     # the names of parts inside an SVG are hashes: without a fixed salt they differ from run to run
     "svg.hashsalt": "transformer-twins",
+    # a token may be a dollar sign
+    "text.parse_math": False,
 }
 
 
@@ -51,26 +54,56 @@ def accuracy_by_operation(epochs: Sequence[Mapping[str, Any]], path: Path | str)
     return _save(_accuracy_by_operation(epochs), path)
 
 
+def accuracy_by_length(shares: Mapping[int, float], path: Path | str, *, trained: int | None = None) -> Path:
+    """Right answers (0 to 1) by the number of tokens in the answer; `trained` is the longest that was trained on."""
+    return _save(_accuracy_by_length(shares, trained), path)
+
+
+def loss_by_position(nats: Sequence[float], path: Path | str, *, even: float) -> Path:
+    """The mean loss (nats, drawn in bits) of a text's next token after 1, 2, 3, ... tokens were read.
+
+    `even` is the loss of an even guess among all tokens.
+    """
+    return _save(_loss_by_position(nats, even), path)
+
+
 def confusion(table: Array, path: Path | str) -> Path:
     """The table of `evaluation.confusion`, (10, 11). Colour shows errors alone: right answers cannot drown them."""
     return _save(_confusion(table), path)
 
 
-def attention_head(w_TS: Array, tokens: Sequence[str], path: Path | str, *, name: str = "one head") -> Path:
-    """Where each position of one head looks, a row summing to one. `tokens` label the places; `[PAD]` is left out."""
-    return _save(_attention_head(w_TS, tokens, name), path)
+def attention_head(
+    w_TS: Array,
+    tokens: Sequence[str],
+    path: Path | str,
+    *,
+    rows: Sequence[str] | None = None,
+    name: str = "one head",
+) -> Path:
+    """Where each position of one head looks, a row summing to one. `tokens` label the places; `[PAD]` is left out.
+
+    `rows` label the positions that look, where they are others than those that are looked at.
+    """
+    return _save(_attention_head(w_TS, tokens, rows, name), path)
 
 
-def attention_heads(blocks: Sequence[Array], tokens: Sequence[str], path: Path | str) -> Path:
+def attention_heads(
+    blocks: Sequence[Array], tokens: Sequence[str], path: Path | str, *, rows: Sequence[str] | None = None
+) -> Path:
     """All heads of all blocks: one array (H, T, S) for each block, a row of maps each."""
-    return _save(_attention_heads(blocks, tokens), path)
+    return _save(_attention_heads(blocks, tokens, rows), path)
 
 
 def attention_over_training(
-    saved: Sequence[tuple[int, Array]], tokens: Sequence[str], path: Path | str, *, name: str = "one block"
+    saved: Sequence[tuple[int, Array]],
+    tokens: Sequence[str],
+    path: Path | str,
+    *,
+    rows: Sequence[str] | None = None,
+    name: str = "one block",
 ) -> Path:
     """How the heads of a block came to look at an expression: (number of updates, weights (H, T, S)) at each moment."""
-    return _save(_attention_over_training(saved, tokens, name), path)
+    return _save(_attention_over_training(saved, tokens, rows, name), path)
 
 
 def embedding_pca(places: Array, number_line: float, path: Path | str) -> Path:
@@ -221,6 +254,55 @@ def _accuracy_by_operation(epochs: Sequence[Mapping[str, Any]]) -> "Figure":
 
 
 @_styled
+def _accuracy_by_length(shares: Mapping[int, float], trained: int | None) -> "Figure":
+    from matplotlib.ticker import MaxNLocator
+
+    lengths = sorted(shares)
+    right = [100 * shares[length] for length in lengths]
+    figure = _figure(6.4, 3.6)
+    axes = figure.subplots()
+    axes.plot(lengths, right, "o-", color=BLUE, markersize=5)
+    if trained is not None:
+        axes.axvline(trained + 0.5, color=BLACK, linewidth=0.8, linestyle=":", label="longer: never trained on")
+        axes.legend(loc="lower left")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("tokens in the answer")
+    axes.set_ylabel("right answers (%)")
+    axes.set_ylim(-3, 103)
+    axes.grid(axis="y", color="#E0E0E0", linewidth=0.6)
+    weakest = min(lengths, key=lambda length: (shares[length], length))
+    ending = f"the weakest are answers of {weakest}, {percent(shares[weakest])}"
+    figure.suptitle(f"Every length at {percent(1.0)}" if shares[weakest] == 1 else f"Of all lengths {ending}")
+    return figure
+
+
+@_styled
+def _loss_by_position(nats: Sequence[float], even: float) -> "Figure":
+    bits = np.asarray(nats) / np.log(2)
+    n = len(bits)
+    figure = _figure(6.4, 3.6)
+    axes = figure.subplots()
+    axes.plot(np.arange(1, n + 1), bits, color=BLUE, alpha=0.35, linewidth=0.8, label="each position")
+    # groups that double: 1, 2, 3-4, 5-8, ... tokens read
+    edges = sorted({0, n, *(2**i for i in range(n.bit_length()) if 2**i < n)})
+    groups = list(pairwise(edges))
+    means = [float(bits[low:high].mean()) for low, high in groups]
+    axes.plot([(low + 1 + high) / 2 for low, high in groups], means, "o-", color=BLUE, label="mean of a group")
+    axes.axhline(even / np.log(2), color=BLACK, linewidth=0.8, linestyle=":", label="an even guess")
+    axes.set_xscale("log", base=2)
+    _plain_log(axes.xaxis, 10**6, base=2)
+    axes.set_ylim(0, None)
+    axes.set_xlabel("tokens read")
+    axes.set_ylabel("loss of the next one (bits)")
+    axes.grid(axis="y", color="#E0E0E0", linewidth=0.6)
+    axes.legend(loc="lower left")
+    first = groups[-1][0] + 1
+    read = f"{first} to {n}" if first < n else f"{n}"
+    figure.suptitle(f"After 1 token the next one costs {means[0]:.2f} bits, after {read} it costs {means[-1]:.2f}")
+    return figure
+
+
+@_styled
 def _confusion(table: Array) -> "Figure":
     from matplotlib.ticker import MaxNLocator
 
@@ -258,57 +340,92 @@ def _confusion_title(table: Array, errors: Array) -> str:
 
 
 @_styled
-def _attention_head(w_TS: Array, tokens: Sequence[str], name: str) -> "Figure":
-    shown, kept = _without_padding(tokens)
-    w = _cut(w_TS, kept)
-    side = min(max(0.45 * len(shown), 2.2), 7.0)
-    figure = _figure(side + 2.0, side + 1.2)
+def _attention_head(w_TS: Array, tokens: Sequence[str], rows: Sequence[str] | None, name: str) -> "Figure":
+    labels = _Labels(tokens, rows)
+    w = labels.cut(w_TS)
+    side = min(max(0.45 * len(labels.columns), 2.2), 7.0)
+    figure = _figure(side + 2.0, max(side * labels.height, 1.0) + 1.2)
     axes = figure.subplots()
     image = _map(axes, w, side)
-    _labels(axes, shown, shown, min(9.0, side * 72 / len(shown)))
+    _labels(axes, labels.rows, labels.columns, labels.size(side, 9.0))
     axes.set_xlabel("position looked at")
     axes.set_ylabel("position that looks")
     _weights_bar(figure, image, axes)
-    figure.suptitle(f"{name}, {attention_pattern(w)}:\n{_look(w[0], shown)}")
+    figure.suptitle(f"{name}, {attention_pattern(w)}:\n{labels.look(w)}")
     return figure
 
 
 @_styled
-def _attention_heads(blocks: Sequence[Array], tokens: Sequence[str]) -> "Figure":
-    shown, kept = _without_padding(tokens)
-    maps = [[_cut(w_TS, kept) for w_TS in block] for block in blocks]
-    names = [f"block {number}" for number in range(len(blocks))]
-    figure = _grid(maps, names, shown)
+def _attention_heads(blocks: Sequence[Array], tokens: Sequence[str], rows: Sequence[str] | None) -> "Figure":
+    labels = _Labels(tokens, rows)
+    maps = [[labels.cut(w_TS) for w_TS in block] for block in blocks]
+    figure = _grid(maps, [f"block {number}" for number in range(len(blocks))], labels)
     head = max(range(len(maps[-1])), key=lambda head: maps[-1][head][0].max())
-    figure.suptitle(f"Block {len(blocks) - 1}, head {head}: {_look(maps[-1][head][0], shown)}")
+    figure.suptitle(f"Block {len(blocks) - 1}, head {head}: {labels.look(maps[-1][head])}")
     return figure
 
 
 @_styled
-def _attention_over_training(saved: Sequence[tuple[int, Array]], tokens: Sequence[str], name: str) -> "Figure":
-    shown, kept = _without_padding(tokens)
-    maps = [[_cut(w_TS, kept) for w_TS in w_HTS] for _, w_HTS in saved]
-    figure = _grid(maps, [f"update {step:,}" for step, _ in saved], shown)
+def _attention_over_training(
+    saved: Sequence[tuple[int, Array]], tokens: Sequence[str], rows: Sequence[str] | None, name: str
+) -> "Figure":
+    labels = _Labels(tokens, rows)
+    maps = [[labels.cut(w_TS) for w_TS in w_HTS] for _, w_HTS in saved]
+    figure = _grid(maps, [f"update {step:,}" for step, _ in saved], labels)
     # the head that looks hardest at the end, and what it looked at in the beginning
     head = max(range(len(maps[-1])), key=lambda head: maps[-1][head][0].max())
-    first, last = (_look(maps[i][head][0], shown) for i in (0, -1))
+    first, last = (labels.look(maps[i][head]) for i in (0, -1))
     moments = f"after {saved[0][0]:,} updates {first},\nafter {saved[-1][0]:,} {last}"
     figure.suptitle(f"{name}, head {head}: {moments}")
     return figure
 
 
-def _grid(maps: Sequence[Sequence[Array]], names: Sequence[str], shown: Sequence[str]) -> "Figure":
+class _Labels:
+    """The tokens at the sides of a map, padding left out: those that are looked at, and those that look."""
+
+    def __init__(self, tokens: Sequence[str], rows: Sequence[str] | None):
+        self.kept = [place for place, token in enumerate(tokens) if token != TOKENS[PAD]]
+        self.columns = [_drawable(tokens[place]) for place in self.kept]
+        self.lookers = self.kept if rows is None else list(range(len(rows)))
+        self.rows = self.columns if rows is None else [_drawable(token) for token in rows]
+
+    @property
+    def height(self) -> float:
+        """Of a map of width 1."""
+        return len(self.rows) / len(self.columns)
+
+    def size(self, side: float, most: float) -> float:
+        """Of a letter, in points, where a map is `side` inches wide."""
+        return min(most, side * 72 / len(self.columns))
+
+    def cut(self, w_TS: Array) -> Array:
+        return w_TS[np.ix_(self.lookers, self.kept)]
+
+    def look(self, w_TS: Array) -> str:
+        """What the first row looks at."""
+        place = int(np.argmax(w_TS[0]))
+        return f"“{self.rows[0]}” looks most at “{self.columns[place]}” ({100 * w_TS[0, place]:.0f} %)"
+
+
+def _drawable(token: str) -> str:
+    """A token that the font can draw: ends of lines and blanks as signs, all else that it may lack as its number."""
+    signs = {"\n": "↵", " ": "␣"}
+    sound = "".join(signs.get(c, c if c.isprintable() and ord(c) < 0x250 else f"U+{ord(c):04X}") for c in token)
+    return sound or "empty"
+
+
+def _grid(maps: Sequence[Sequence[Array]], names: Sequence[str], labels: _Labels) -> "Figure":
     """One row of maps for each name, one column for each head, one scale for all."""
-    side = min(max(0.26 * len(shown), 1.4), 3.0)
+    side = min(max(0.26 * len(labels.columns), 1.4), 3.0)
+    tall = max(side * labels.height, 0.9)  # a name stands beside each row
     heads = len(maps[0])
-    figure = _figure(heads * (side + 0.15) + 1.6, len(maps) * (side + 0.25) + 1.0)
+    figure = _figure(heads * (side + 0.15) + 1.6, len(maps) * (tall + 0.25) + 1.0)
     grid = figure.subplots(len(maps), heads, squeeze=False, sharex=True, sharey=True)
-    size = min(8.0, side * 72 / len(shown))
     for row, (name, weights) in enumerate(zip(names, maps, strict=True)):
         for head, w in enumerate(weights):
             axes = grid[row, head]
             image = _map(axes, w, side)
-            _labels(axes, shown, shown, size)
+            _labels(axes, labels.rows, labels.columns, labels.size(side, 8.0))
             axes.set_title(f"head {head}, {attention_pattern(w)}", fontsize=8)
             axes.tick_params(labelbottom=row == len(maps) - 1, labelleft=head == 0)
         grid[row, 0].set_ylabel(name, fontweight="bold")
@@ -319,9 +436,9 @@ def _grid(maps: Sequence[Sequence[Array]], names: Sequence[str], shown: Sequence
 
 
 def _map(axes: Any, w: Array, side: float) -> Any:
-    """A map of weights in a square of `side` inches; the weights in % stand in the cells if they can be read there."""
+    """A map of weights, `side` inches wide; the weights in % stand in the cells if they can be read there."""
     image = axes.imshow(w, cmap="Blues", vmin=0, vmax=1)
-    size = min(9.0, side * 72 / len(w) / 2.2)
+    size = min(9.0, side * 72 / w.shape[1] / 2.2)
     if size >= 6:
         texts = np.array([[f"{100 * weight:.0f}" for weight in row] for row in w])
         _numbers(axes, image, w, texts, size)
@@ -333,20 +450,6 @@ def _weights_bar(figure: "Figure", image: Any, axes: Any) -> None:
 
     bar = figure.colorbar(image, ax=axes, shrink=0.7, ticks=[0, 0.5, 1], format=PercentFormatter(1, symbol=""))
     bar.set_label("attention weight (%)")
-
-
-def _without_padding(tokens: Sequence[str]) -> tuple[list[str], list[int]]:
-    kept = [place for place, token in enumerate(tokens) if token != TOKENS[PAD]]
-    return [tokens[place] for place in kept], kept
-
-
-def _cut(w_TS: Array, kept: Sequence[int]) -> Array:
-    return w_TS[np.ix_(kept, kept)]
-
-
-def _look(w_S: Array, shown: Sequence[str]) -> str:
-    place = int(np.argmax(w_S))
-    return f"“{shown[0]}” looks most at “{shown[place]}” ({100 * w_S[place]:.0f} %)"
 
 
 @_styled
@@ -459,11 +562,11 @@ def _figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _plain_log(axis: Any, span: float) -> None:
+def _plain_log(axis: Any, span: float, base: int = 10) -> None:
     """Ticks written 0.02 and not as powers: at 1, 2 and 5 of each power of ten, or at the powers of a long axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 1000 else (1,)))
+    axis.set_major_locator(LogLocator(base, subs=(1, 2, 5) if span < 1000 else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 

@@ -69,6 +69,8 @@ TASK_NAMES = ("digits", *SEQUENCE_TASKS, "text")
 """The names by which a user chooses a task."""
 _FIRST = {"classifier": "digits", "gpt": "operations", "seq2seq": "operations"}
 """What a family learns where no task is named."""
+FAMILY_NAMES = tuple(_FIRST)
+"""The names by which a user chooses a model."""
 
 
 def choose(family: str | None, task: str | None) -> tuple[str, str]:

@@ -63,7 +63,7 @@ def summary(members: Sequence[Member], ascii_only: bool) -> RenderableType:
     shares = sorted(member.test.accuracy for member in members)
     perfect = sum(share == 1 for share in shares)
     lines = ["", "Right answers on expressions never trained on, over the seeds:", ""]
-    lines += histogram(shares, ascii_only)
+    lines += histogram(shares, len(members[0].test.predictions), ascii_only)
     lines += [
         "",
         f"median {evaluation.percent(statistics.median(shares))}, lowest {evaluation.percent(shares[0])}, "
@@ -77,21 +77,28 @@ def summary(members: Sequence[Member], ascii_only: bool) -> RenderableType:
     return Group(*(Text(line) for line in lines))
 
 
-def histogram(shares: Sequence[float], ascii_only: bool, bins: int = 10, width: int = 30) -> list[str]:
-    """Rows `from - to  count  bar`, over the range that occurs; 100 % has a row of its own."""
-    below = [share for share in shares if share < 1]
+def histogram(shares: Sequence[float], asked: int, ascii_only: bool, bins: int = 10, width: int = 16) -> list[str]:
+    """Rows `from - to  count  bar` over the range that occurs, each of whole answers; 100 % has a row of its own.
+
+    `asked` is how many answers a share is of: a row holds at least one of the shares that can be.
+    """
+    right = [round(share * asked) for share in shares if share < 1]
     rows: list[tuple[str, int]] = []
-    if below:
-        low, high = min(below), max(below)
-        step = (high - low) / bins or 1.0
-        counts = Counter(min(bins - 1, int((share - low) / step)) for share in below)
-        used = range(bins) if high > low else range(1)
-        for i in used:
-            start, end = 100 * (low + i * step), 100 * (low + (i + 1) * step) if high > low else 100 * high
-            rows.append((f"{start:6.2f} - {end:6.2f} %", counts[i]))
-    rows.append(("         100.00 %", len(shares) - len(below)))
+    if right:
+        low, high = min(right), max(right)
+        wide = -(-(high - low + 1) // bins)
+        counts = Counter((n - low) // wide for n in right)
+        for i in range(-(-(high - low + 1) // wide)):
+            first = low + i * wide
+            rows.append((_range(first, min(first + wide - 1, high), asked), counts[i]))
+    rows.append(("100.00 %", len(shares) - len(right)))
     top = max(count for _, count in rows)
-    return [f"{label}  {count:>4}  {draw.bar(count / top, width, ascii_only)}".rstrip() for label, count in rows]
+    return [f"{label:>17}  {count:>4}  {draw.bar(count / top, width, ascii_only)}".rstrip() for label, count in rows]
+
+
+def _range(first: int, last: int, asked: int) -> str:
+    ends = [f"{100 * n / asked:.2f}" for n in sorted({first, last})]
+    return f"{' - '.join(ends)} %"
 
 
 def _record(members: Sequence[Member], twin: Twin, task: DigitsConfig, train: TrainConfig) -> dict:
