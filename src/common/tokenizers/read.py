@@ -39,20 +39,19 @@ def from_gguf(path: Path | str, metadata: Mapping[str, Any]) -> Tokenizer | None
     """The tokenizer in a GGUF file's metadata; None if there is none. Raises as `from_folder`."""
     if "tokenizer.ggml.model" not in metadata:
         return None
-    ids = {name: _id(path, metadata, name) for name in ("bos", "eos")}
     try:
         text = vocabularies.as_json(metadata)
+        ids = {name: _id(metadata, name) for name in ("bos", "eos")}
         found = backend.tokenizer_of(text, opens=vocabularies.opens(metadata), **ids)
     except UserError as error:
         raise FileError(path, str(error)) from None
     return replace(found, files=_files(json.loads(text), found, metadata.get("tokenizer.chat_template")))
 
 
-def _id(path: Path | str, metadata: Mapping[str, Any], name: str) -> int | None:
-    found, tokens = metadata.get(f"tokenizer.ggml.{name}_token_id"), metadata.get("tokenizer.ggml.tokens")
-    count = len(tokens) if isinstance(tokens, list) else 0
+def _id(metadata: Mapping[str, Any], name: str) -> int | None:
+    found, count = metadata.get(f"tokenizer.ggml.{name}_token_id"), len(metadata["tokenizer.ggml.tokens"])
     if found is not None and not (isinstance(found, int) and 0 <= found < count):
-        raise FileError(path, f"holds a damaged tokenizer: its {name} token is no token of {count}")
+        raise UserError(f"holds a damaged tokenizer: its {name} token is no token of {count}")
     return found
 
 

@@ -27,14 +27,14 @@ _CUTS |= {"llama3": _CUTS["llama-bpe"], "llama-v3": _CUTS["llama-bpe"], "starcod
 
 def as_json(metadata: Mapping[str, Any]) -> str:
     """A tokenizer.json of what the metadata of a GGUF file tell. Raises UserError, without the name of the file."""
-    kind = metadata.get("tokenizer.ggml.model")
+    kind = str(metadata.get("tokenizer.ggml.model"))
     tokens, kinds = _vocabulary(metadata)
     if kind == "gpt2":
         told = _byte_level(metadata, tokens)
     elif kind == "llama":
         told = _sentence_piece(metadata, tokens, kinds)
     else:
-        raise UserError(f"holds a tokenizer of the kind {str(kind)[:40]!r}; 'gpt2' and 'llama' can be read")
+        raise UserError(f"holds a tokenizer of the kind {kind[:40]!r}; 'gpt2' and 'llama' can be read")
     added = [
         {"id": i, "content": tokens[i], "special": kinds[i] != _USER, "normalized": False}
         | {"single_word": False, "lstrip": False, "rstrip": False}
@@ -46,7 +46,7 @@ def as_json(metadata: Mapping[str, Any]) -> str:
 
 def opens(metadata: Mapping[str, Any]) -> bool:
     """Whether the model is used to texts that open with its beginning token."""
-    usual = metadata.get("tokenizer.ggml.model") == "llama" or _cut(metadata) is _CUTS["llama-bpe"]
+    usual = str(metadata.get("tokenizer.ggml.model")) == "llama" or _cut(metadata) is _CUTS["llama-bpe"]
     return bool(metadata.get("tokenizer.ggml.add_bos_token", usual))
 
 
