@@ -1,9 +1,10 @@
 """Compile the JAX twin's programs with the real TPU compiler, on a machine that has no TPU.
 
-    python benchmarks/compile_tpu.py [--write]          (needs the package libtpu: make tpu)
+    python benchmarks/compile_tpu.py [--tpus v4 v5e v5p v6e] [--write]     (needs the package libtpu: make tpu)
 
 The compiler is part of libtpu and asks no device, only what kind it should compile for. It refuses programs that the
-hardware cannot run or that do not fit its memory. What it accepts compiles for that TPU; nothing here runs on one.
+hardware cannot run or that do not fit its memory. What it accepts compiles for that TPU; nothing here runs on one. With
+`--tpus` and `--write` the other kinds' figures stay as they are, if they are of the same versions.
 """
 
 import os
@@ -16,6 +17,7 @@ os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
 
 import argparse
 import importlib.util
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +31,7 @@ TOPOLOGIES = {"v4": "v4:2x2x1", "v5e": "v5e:2x2", "v5p": "v5p:2x2x1", "v6e": "v6
 
 
 def compile_for(topology: str, function: Callable, args: tuple) -> tuple[str, float, Any]:
-    """The chip's name, the seconds that compilation took, and what the program needs of its memory."""
+    """The chip's name, the CPU seconds that compilation took, and what the program needs of its memory."""
     import jax
     from jax.experimental import topologies
 
@@ -37,46 +39,55 @@ def compile_for(topology: str, function: Callable, args: tuple) -> tuple[str, fl
     there = jax.sharding.SingleDeviceSharding(chip)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=there), args)
     lowered = jax.jit(function).lower(*shapes)
-    start = time.perf_counter()
+    start = time.process_time()
     compiled = lowered.compile()
-    return chip.device_kind, time.perf_counter() - start, compiled.memory_analysis()
+    return chip.device_kind, time.process_time() - start, compiled.memory_analysis()
 
 
-def measure() -> list[dict]:
+def measure(tpus: Sequence[str]) -> list[dict]:
     from programs import programs
 
     found = []
-    for name, topology in TOPOLOGIES.items():
+    for name in tpus:
         for program, function, args in programs():
-            kind, seconds, memory = compile_for(topology, function, args)
+            kind, seconds, memory = compile_for(TOPOLOGIES[name], function, args)
             sizes = {part: getattr(memory, f"{part}_size_in_bytes") for part in ("argument", "temp", "generated_code")}
-            found.append({"tpu": name, "device": kind, "program": program, "seconds": seconds, "bytes": sizes})
+            found.append({"tpu": name, "device": kind, "program": program, "cpu_seconds": seconds, "bytes": sizes})
             print(found[-1], flush=True)
     return found
 
 
-def markdown(found: list[dict], versions: dict[str, str]) -> str:
-    """A row for each program; for each TPU the seconds of compilation, working memory, and code."""
-    by = {(row["program"], row["tpu"]): row for row in found}
-    names = list(dict.fromkeys(row["program"] for row in found))
+def beside(found: list[dict], versions: dict[str, str]) -> list[dict]:
+    """The figures, and those that were written before of other kinds: the same programs and versions."""
+    path = report.HERE / "results" / "compile_tpu.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    kept = before["programs"] if before.get("versions") == versions else []
+    new, names = {row["tpu"] for row in found}, {row["program"] for row in found}
+    same = {tpu for tpu in TOPOLOGIES if {row["program"] for row in kept if row["tpu"] == tpu} == names}
+    rows = [row for row in kept if row["tpu"] in same - new] + found
+    return sorted(rows, key=lambda row: list(TOPOLOGIES).index(row["tpu"]))
 
-    def cell(row: dict) -> str:
-        return f"{row['seconds']:.1f} s, {row['bytes']['temp'] / 1e6:.2f}, {row['bytes']['generated_code'] / 1e6:.2f}"
+
+def markdown(found: list[dict], versions: dict[str, str]) -> str:
+    """A row for each program; for each TPU the working memory and the code."""
+    by = {(row["program"], row["tpu"]): row for row in found}
+    tpus = list(dict.fromkeys(row["tpu"] for row in found))
+    head = ("program", "arguments, MB", *(f"{tpu}: memory, code, MB" for tpu in tpus))
+
+    def sizes(row: dict) -> str:
+        return f"{row['bytes']['temp'] / 1e6:.2f}, {row['bytes']['generated_code'] / 1e6:.2f}"
 
     rows = [
-        (
-            name,
-            f"{by[name, next(iter(TOPOLOGIES))]['bytes']['argument'] / 1e6:.2f}",
-            *(cell(by[name, tpu]) for tpu in TOPOLOGIES),
-        )
-        for name in names
+        (name, f"{by[name, tpus[0]]['bytes']['argument'] / 1e6:.2f}", *(sizes(by[name, tpu]) for tpu in tpus))
+        for name in dict.fromkeys(row["program"] for row in found)
     ]
-    head = ("program", "arguments, MB", *(f"{tpu}: time; memory, code, MB" for tpu in TOPOLOGIES))
-    return "\n\n".join([report.table(head, rows), "Versions: " + ", ".join(map(" ".join, versions.items())) + "."])
+    told = f"{len(found)} compilations, {sum(row['cpu_seconds'] for row in found):,.0f} CPU seconds. Versions: "
+    return "\n\n".join([report.table(head, rows), told + ", ".join(map(" ".join, versions.items())) + "."])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compile the JAX twin's programs for TPUs, without a TPU.")
+    parser.add_argument("--tpus", nargs="+", choices=TOPOLOGIES, default=list(TOPOLOGIES), help="kinds (all)")
     parser.add_argument("--write", action="store_true", help="write results/compile_tpu.json and README.md")
     args = parser.parse_args(argv)
     if importlib.util.find_spec("libtpu") is None:
@@ -87,8 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     from importlib.metadata import version
 
-    found = measure()
     versions = {package: version(package) for package in ("jax", "jaxlib", "libtpu")}
+    found = beside(measure(args.tpus), versions)
     print(markdown(found, versions))
     if args.write:
         report.save("compile_tpu", {"versions": versions, "programs": found})
