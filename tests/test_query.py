@@ -14,20 +14,29 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
+import numpy_ref.generate
+import numpy_ref.train
+import tiny
 from common import checkpoint
 from common.checkpoint import Model
-from common.config import ClassifierConfig, DigitsConfig, TrainConfig
-from common.data import digits
+from common.config import ClassifierConfig, DigitsConfig, SequenceConfig, TrainConfig
+from common.data import digits, sequences, split
+from common.data import text as texts
 from common.data.parsing import parse
+from common.data.reading import read
+from common.sampling import Sampling
 from common.trace import Trace
-from common.vocabulary import TOKENS
-from console import query
-from console.asking import cases
+from common.vocabulary import EOS, START, TOKENS, decode, encode
+from console import asking, query
+from console.answers import parts
+from console.asking.cases import cases as sequence_cases
+from console.asking.digits import cases
+from console.asking.sequences import Answer, Question, Token
 from numpy_ref import train as numpy_train
+from tiny import SMALL
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "test_model_manually.py"
-SMALL = ClassifierConfig(d_model=32, n_heads=4, d_ffn=64)
 TASK = DigitsConfig()
 TASKS = {
     "default": TASK,
@@ -37,16 +46,9 @@ TASKS = {
 }
 
 
-def trained(task, epochs):
-    run = TrainConfig(examples=4000, epochs=epochs)
-    data = digits.load(task, seed=0, examples=run.examples)
-    *_, last = numpy_train.fit(numpy_train.init(SMALL, run), data, model=SMALL, train=run, every=10**6)
-    return Model("classifier", SMALL, task, last.params, run)
-
-
 @pytest.fixture(scope="session")
 def model():
-    return trained(TASK, epochs=5)
+    return tiny.digits()
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +65,8 @@ def good(model, folder):
 @pytest.fixture(scope="session")
 def untrained(folder):
     """For each task a model that has learned nothing."""
-    params = numpy_train.init(SMALL, TrainConfig()).params
     for name, task in TASKS.items():
-        checkpoint.save_model(folder / f"{name}.safetensors", Model("classifier", SMALL, task, params))
+        checkpoint.save_model(folder / f"{name}.safetensors", tiny.untrained(task))
     return {name: folder / f"{name}.safetensors" for name in TASKS}
 
 
@@ -160,7 +161,7 @@ def test_the_screen_tells_the_same(ask, probabilities, right, wrong):
 
 @pytest.mark.parametrize(("p", "shown"), [(1, "100.00 %"), (0.99999, ">99.99 %"), (0.00009, "<0.01 %"), (0, "0.00 %")])
 def test_a_percentage_is_not_rounded_to_certainty(p, shown):
-    assert query.answers.probability(p) == shown
+    assert parts.probability(p) == shown
 
 
 def test_all_counts_every_expression(ask, probabilities):
@@ -205,7 +206,7 @@ def test_the_backend_that_is_named_answers(ask, monkeypatch, right):
         return np.eye(20)[[TOKENS.index("Last")]] * np.ones((len(tokens_BT), 1))
 
     fake = types.SimpleNamespace(predict=predict)
-    monkeypatch.setattr(query.backend, "choose", lambda name: query.backend.Twin(name, fake, None, "nothing"))
+    monkeypatch.setattr(query.backend, "choose", lambda name: query.backend.Twin(name, fake, None, None, "nothing"))
     code, [line], _ = ask("--json", "--expr", right.text, "--backend", "jax")
     assert (code, json.loads(line)["answer"]) == (1, "Last")
 
@@ -247,7 +248,7 @@ def test_batch_and_quick_print_one_line_a_case(ask):
     n_right = sum("wrong" not in line for line in shown)
     assert lines[-1] == f"{n_right} of 14 right"
     first, again, other = (ask("--quick", "--json", "--seed", seed)[1] for seed in (1, 1, 2))
-    assert len(first) == query.QUICK
+    assert len(first) == asking.QUICK
     assert first == again != other
 
 
@@ -341,8 +342,10 @@ def test_a_terminal_is_sent_no_control_characters(ask, tmp_path):
     [
         (["--file", "nowhere.txt"], "nowhere.txt: cannot be read: No such file"),
         (["--file", "."], ".: cannot be read: Is a directory"),
-        (["--file", os.devnull], "there is no expression in this file"),
+        (["--file", os.devnull], "there is no question in this file"),
         (["--json"], "--json has no prompt: add --expr"),
+        (["--batch", "--top", "21"], "--top goes up to the 20 tokens that this model knows, not to 21"),
+        (["--batch", "--beams", "2"], "--beams searches among the answers of a seq2seq model; this is a classifier"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(ask, argv, says):
@@ -352,7 +355,7 @@ def test_what_cannot_be_asked_is_one_line(ask, argv, says):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("argv", [["--top", "0"], ["--top", "21"], ["--top", "x"], ["--seed", "-1"], ["--al"], ["x"]])
+@pytest.mark.parametrize("argv", [["--top", "0"], ["--top", "x"], ["--beams", "0"], ["--seed", "-1"], ["--al"], ["x"]])
 def test_a_bad_flag_exits_with_2(argv):
     with pytest.raises(SystemExit) as left:
         query.main(argv)
@@ -381,6 +384,303 @@ def test_weights_that_overflow_are_a_sentence(ask, model, folder):
     assert "overflow" in err
 
 
+# ---- sequence models: what is shown is what was computed
+
+
+REVERSED = ("Reverse 3 1 4 =", "Reverse 5 5 2 7 =", "Reverse 0 1 2 3 4 =", "Reverse 9 8 =")
+
+
+@pytest.fixture(scope="session")
+def sequence_models(folder):
+    """Models of the sequence tasks and of texts: trained ones, and of larger tasks ones that have learned nothing."""
+    made = {"reverse": tiny.reverse(), "sort": tiny.sort(), "char": tiny.text_model(), "byte": tiny.text_model("byte")}
+    made |= {
+        f"{name} {family}": tiny.untrained(task, seq2seq=family == "seq2seq")
+        for name, task in WIDE.items()
+        for family in ("gpt", "seq2seq")
+    }
+    for name, one in made.items():
+        checkpoint.save_model(folder / f"{name}.safetensors", one)
+    return {name: folder / f"{name}.safetensors" for name in made}
+
+
+WIDE = {
+    "operations": SequenceConfig(min_args=2, max_args=6, max_value=9999),
+    "add": SequenceConfig(task="add", max_digits=12),
+    "copy": SequenceConfig(task="copy", max_length=20),
+}
+
+
+def greedy(model, prompts):
+    """What the model writes, and the log-probability of each text's tokens, by its plain forward pass."""
+    pairs = model.family == "seq2seq"
+    sampling = Sampling(max_new_tokens=8, end_token=EOS)
+    how = {"model": model.config, "sampling": sampling} | ({"start_token": START} if pairs else {})
+    answers = numpy_ref.generate.generate(model.params, prompts, **how)
+    begun = [[START]] * len(prompts) if pairs else prompts
+    texts = [[*begin, *answer, EOS] for begin, answer in zip(begun, answers, strict=True)]
+    sources = prompts if pairs else None
+    each = numpy_ref.generate.log_probabilities(model.params, texts, model=model.config, sources=sources)
+    return answers, [row[-len(answer) - 1 :] for row, answer in zip(each, answers, strict=True)]
+
+
+@pytest.mark.parametrize("name", ["reverse", "sort"])
+def test_json_tells_each_token_as_the_plain_forward_has_it(ask, sequence_models, name):
+    model = checkpoint.load_model(sequence_models[name])
+    texts = [text.replace("Reverse", name.capitalize()) for text in ("Reverse 3 1 4 =", "Reverse 5 2 2 7 =")]
+    code, lines, err = ask(
+        "--json", *(word for text in texts for word in ("--expr", text)), "--top", 26, path=sequence_models[name]
+    )
+    answers, log_ps = greedy(model, [encode(text) for text in texts])
+    found = [json.loads(line) for line in lines]
+    assert err == ""
+    assert code == int(not all(one["correct"] for one in found))
+    for one, text, answer, log_p in zip(found, texts, answers, log_ps, strict=True):
+        digits_asked = text.split()[1:-1]
+        right = digits_asked[::-1] if name == "reverse" else sorted(digits_asked)
+        assert (one["question"], one["tokens"], one["ids"]) == (text, text.split(), encode(text))
+        assert (one["answer_ids"], one["answer"], one["ended"]) == (answer, decode(answer), True)
+        assert (one["expected"], one["correct"]) == (" ".join(right), one["answer"] == " ".join(right))
+        assert one["part"] == split.part(text, 0)
+        assert [step["token"] for step in one["steps"]] == [*one["answer"].split(), "[EOS]"]
+        assert np.allclose([step["probability"] for step in one["steps"]], np.exp(log_p), rtol=1e-4)
+        assert np.isclose(one["log_probability"], sum(log_p), rtol=1e-3)
+        for step in one["steps"]:
+            top = [entry["probability"] for entry in step["top"]]
+            assert step["top"][0]["token"] == step["token"]
+            assert top == sorted(top, reverse=True)
+            assert sum(top) == pytest.approx(1, abs=1e-4)
+            assert len({entry["token"] for entry in step["top"]}) == 26
+
+
+def test_a_wrong_answer_is_told_with_the_right_one_and_its_probability(ask, sequence_models):
+    model = checkpoint.load_model(sequence_models["sort"])
+    problems = sequences.held_out(model.task, "test", 200)
+    answers, _ = greedy(model, [problem.prompt for problem in problems])
+    wrong = next(p for p, answer in zip(problems, answers, strict=True) if answer != p.reply[:-1])
+    text = [[*wrong.prompt, *wrong.reply]]
+    [log_p] = numpy_ref.generate.log_probabilities(model.params, text, model=model.config)
+    expected = sum(log_p[-len(wrong.reply) :])
+    code, [line], _ = ask("--json", "--expr", wrong.text, path=sequence_models["sort"])
+    assert code == 1
+    assert np.isclose(json.loads(line)["expected_log_probability"], expected, rtol=1e-4)
+    _, lines, _ = ask("--expr", wrong.text, path=sequence_models["sort"])
+    assert f"right    {' '.join(wrong.answer)}  ({parts.probability(np.exp(expected))})" in "\n".join(lines)
+    assert "part     test: never trained on" in "\n".join(line.rstrip() for line in lines)
+
+
+def test_an_answer_that_does_not_end_is_wrong(ask, sequence_models):
+    path = sequence_models["operations gpt"]
+    code, [line], _ = ask("--json", "--expr", "max 12 7", path=path)
+    found = json.loads(line)
+    assert (code, found["ended"], found["correct"]) == (1, False, False)
+    assert len(found["steps"]) == WIDE["operations"].max_answer + 1
+    assert f"{found['answer']} ...  (" in "\n".join(ask("--expr", "max 12 7", path=path)[1])
+    question = Question(read("max 12 7", WIDE["operations"]), "train")
+    written = [Token(i, 0.5, []) for i in question.problem.reply]
+    assert [Answer(question, tokens, 0.0, None).right for tokens in (written, written[:-1])] == [True, False]
+
+
+def test_beams_are_those_of_the_twin(ask, sequence_models):
+    model = checkpoint.load_model(sequence_models["reverse"])
+    how = {"model": model.config, "width": 4, "max_new_tokens": 6, "start_token": START, "end_token": EOS}
+    [wanted] = numpy_ref.generate.beam_search(model.params, [encode(REVERSED[1])], **how)
+    _, [line], _ = ask("--json", "--expr", REVERSED[1], "--beams", 4, path=sequence_models["reverse"])
+    found = json.loads(line)["beams"]
+    assert [(beam["ids"], beam["ended"]) for beam in found] == [(h.tokens, h.ended) for h in wanted]
+    assert np.allclose([beam["score"] for beam in found], [h.score for h in wanted], rtol=1e-4)
+    _, lines, _ = ask("--expr", REVERSED[1], "--beams", 4, path=sequence_models["reverse"])
+    assert [line.split()[0] for line in lines[-4:]] == ["1", "2", "3", "4"]
+    assert decode(wanted[2].tokens) in lines[-2]
+
+
+@pytest.mark.parametrize("name", ["reverse", "sort"])
+def test_all_counts_the_test_part_as_training_does(ask, sequence_models, name):
+    model = checkpoint.load_model(sequence_models[name])
+    problems = sequences.held_out(model.task, "test")
+    form = sequences.to_pairs if name == "reverse" else sequences.to_texts
+    wanted = numpy_ref.train.evaluate(model.params, form(problems, model.task), model=model.config)
+    assert 0.2 < wanted.accuracy < 1
+    code, lines, err = ask("--all", path=sequence_models[name])
+    text = "\n".join(lines)
+    assert (code, err) == (1, "")
+    assert f"{round(1000 * wanted.accuracy)} of 1,000 right, {100 * wanted.accuracy:.1f} %" in text
+    assert f"mean loss {wanted.loss:.4f} nats a token" in text
+    rows = [line.split() for line in lines]
+    for length in range(model.task.min_length, model.task.max_length + 1):
+        n = sum(len(problem.answer) == length for problem in problems)
+        assert [str(n)] in [row[2:3] for row in rows if row[:1] == [str(length)]]
+    _, as_json, _ = ask("--all", "--json", "--top", 1, path=sequence_models[name])
+    found = [json.loads(line) for line in as_json]
+    assert [one["question"] for one in found] == [problem.text for problem in problems]
+    assert sum(one["correct"] for one in found) == round(1000 * wanted.accuracy)
+    assert {one["part"] for one in found} == {"test"}
+
+
+@pytest.mark.parametrize(
+    "task", [*WIDE.values(), SequenceConfig(), SequenceConfig(task="add", max_digits=1), tiny.SORT]
+)
+def test_the_batch_of_a_sequence_task_has_fourteen_cases_that_it_has(task):
+    groups = dict(sequence_cases(task))
+    assert [len(group) for group in groups.values()] == [5, 3, 3, 3]
+    every = [problem for group in groups.values() for problem in group]
+    assert [read(problem.text, task) for problem in every] == every
+    numbers = [number for problem in groups["extremes"] for number in "".join(problem.question[2:-2]).split(",")]
+    if task.task == "operations":
+        assert {"0", str(task.max_value)} == set(numbers)
+    elif task.task != "add":
+        assert {len(problem.answer) for problem in groups["extremes"]} == {task.min_length, task.max_length}
+    else:
+        assert max(len(problem.answer) for problem in groups["extremes"]) == task.max_answer
+
+
+def test_quick_asks_a_sequence_model_at_random_by_seed(ask, sequence_models):
+    first, again, other = (
+        [
+            json.loads(line)["question"]
+            for line in ask("--quick", "--json", "--seed", seed, path=sequence_models["sort"])[1]
+        ]
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    assert len(first) == asking.QUICK
+
+
+# ---- beyond what was trained on
+
+
+def test_what_was_never_trained_on_is_asked_on_demand_and_told_apart(ask, sequence_models):
+    path = sequence_models["reverse"]
+    code, lines, err = ask("--expr", "reverse 1 2 3 4 5 6 7", path=path)
+    assert (code, lines) == (2, [])
+    assert "Reverse has 7 digits here; the model was trained on 2 to 5; --beyond asks it all the same" in err
+    code, [line], _ = ask("--expr", "reverse 1 2 3 4 5 6 7", "--beyond", "--json", path=path)
+    assert code in (0, 1)
+    found = json.loads(line)
+    assert (found["expected"], found["part"]) == ("7 6 5 4 3 2 1", None)
+    assert "beyond what was trained on" in "\n".join(ask("--expr", "reverse 1 2 3 4 5 6", "--beyond", path=path)[1])
+    code, _, err = ask("--expr", "reverse" + " 1" * 15, "--beyond", path=path)
+    assert code == 2
+    assert "this question has 17 tokens and its answer 16; the model has room for 16" in err
+    code, _, err = ask("--expr", "sort" + " 1" * 11, "--beyond", path=sequence_models["sort"])
+    assert code == 2
+    assert "has 13 tokens and its answer 12; the model has room for 24 in all" in err
+    assert ask("--expr", "sort" + " 1" * 10, "--beyond", path=sequence_models["sort"])[0] in (0, 1)
+
+
+def test_the_classifier_reads_more_digits_than_it_was_trained_on(ask, good):
+    code, [line], _ = ask("--json", "--expr", "first 7 1 2 3 4", "--beyond")
+    found = json.loads(line)
+    assert code in (0, 1)
+    assert (found["expected"], found["part"], len(found["attention"]["mean"])) == ("7", None, 8)
+    code, _, err = ask("--expr", "max" + " 1" * 48, "--beyond")
+    assert code == 2
+    assert "takes 51 tokens; the model reads at most 50" in err
+
+
+# ---- texts
+
+
+@pytest.mark.parametrize("level", ["char", "byte"])
+def test_a_text_goes_on_as_the_model_has_it(ask, sequence_models, level):
+    model = checkpoint.load_model(sequence_models[level])
+    text = "names → the"
+    prompt = texts.encode(text, model.task)
+    sampling = Sampling(max_new_tokens=20)
+    [wanted] = numpy_ref.generate.generate(model.params, [prompt], model=model.config, sampling=sampling)
+    each = numpy_ref.generate.log_probabilities(model.params, [prompt + wanted], model=model.config)[0][
+        len(prompt) - 1 :
+    ]
+    code, [line], err = ask("--json", "--expr", text, path=sequence_models[level])
+    found = json.loads(line)
+    assert (code, err) == (0, "")
+    assert (found["text"], found["ids"], found["continuation_ids"]) == (text, prompt, wanted)
+    assert found["continuation"] == texts.decode(wanted, model.task)
+    assert np.allclose([step["probability"] for step in found["steps"]], np.exp(each), rtol=1e-4)
+    assert np.isclose(found["log_probability"], sum(each), rtol=1e-3)
+    code, lines, _ = ask("--expr", text, path=sequence_models[level])
+    assert code == 0
+    for step in found["steps"]:
+        assert parts.probability(step["probability"]) in "\n".join(lines)
+    assert not {"verdict", "right"} & {word for line in lines for word in line.split()}
+
+
+def test_texts_cannot_be_counted(ask, sequence_models):
+    for flag in ("--batch", "--quick", "--all"):
+        code, lines, err = ask(flag, path=sequence_models["char"])
+        assert (code, lines, err.count("\n")) == (2, [], 1)
+        assert "no right answers to count" in err
+
+
+def test_what_a_text_model_cannot_read_has_its_place(ask, sequence_models):
+    def refused(text, level="char"):
+        code, _, err = ask("--expr", text, path=sequence_models[level])
+        assert code == 2
+        return err
+
+    assert refused("The Ω").endswith("      ^\nthe character 'Ω' did not occur in training: leave it out\n")
+    assert "U+001B did not occur" in refused("The \x1b")
+    assert "not UTF-8" in refused("The \udcff", "byte")
+    assert "nothing here" in refused("")
+    assert "this text has 44 tokens; with the next one it must fit into the 40" in refused("The " * 11)
+    assert ask("--expr", "The " * 9 + "the", path=sequence_models["char"])[0] == 0
+
+
+def test_each_line_of_a_file_is_a_text_whatever_stands_in_it(ask, sequence_models, tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("The # is no comment\n\n  names\n".replace("#", "2"))
+    code, lines, _ = ask("--json", "--file", path, path=sequence_models["char"])
+    found = [json.loads(line) for line in lines]
+    assert code == 0
+    assert [(one["line"], one["text"]) for one in found] == [(1, "The 2 is no comment"), (3, "  names")]
+    path.write_text("# The\n")
+    [line] = ask("--json", "--file", path, path=sequence_models["byte"])[1]
+    assert json.loads(line)["text"] == "# The"
+
+
+# ---- which model
+
+
+def test_a_runs_folder_is_its_best_model(ask, model, tmp_path):
+    assert "there is no best.safetensors in this folder" in ask("--quick", path=tmp_path)[2]
+    (tmp_path / "last.safetensors").touch()
+    assert "has not finished an epoch; name its last.safetensors" in ask("--quick", path=tmp_path)[2]
+    checkpoint.save_model(tmp_path / "best.safetensors", model)
+    assert ask("--quick", path=tmp_path)[0] in (0, 1)
+
+
+def test_a_model_that_fits_no_task_is_a_sentence(ask, folder):
+    for name, odd in {
+        "cannot do this task": Model("gpt", tiny.SORTER, TASK, numpy_train.init(tiny.SORTER, TrainConfig()).params),
+        "knows 26 tokens; its task has 256": Model(
+            "gpt", tiny.SORTER, texts.describe("ab", level="byte"), numpy_train.init(tiny.SORTER, TrainConfig()).params
+        ),
+    }.items():
+        checkpoint.save_model(folder / "odd.safetensors", odd)
+        code, lines, err = ask("--expr", "a", path=folder / "odd.safetensors")
+        assert (code, lines, err.count("\n")) == (2, [], 1)
+        assert name in err
+
+
+@pytest.mark.parametrize("settings", [["--beyond"], ["--beams", "2"], ["--top", "99"]])
+def test_a_setting_that_a_model_has_no_use_for_is_refused(ask, sequence_models, settings):
+    code, lines, err = ask("--expr", "The", *settings, path=sequence_models["char"])
+    assert (code, lines) == (2, [])
+    assert settings[0] in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["reverse", "sort", "char"])
+def test_both_twins_say_the_same(ask, sequence_models, name):
+    def found(backend):
+        text = "The m" if name == "char" else f"{name} 3 1 4"
+        beams = ["--beams", 2] if name == "reverse" else []
+        _, [line], _ = ask("--json", "--expr", text, *beams, "--backend", backend, path=sequence_models[name])
+        return json.loads(line, parse_float=lambda number: pytest.approx(float(number), rel=1e-3, abs=1e-5))
+
+    assert found("numpy") == found("jax")
+
+
 # ---- terminals
 
 
@@ -394,6 +694,37 @@ def test_everything_fits_the_width(ask, untrained, width, task):
         _, lines, err = ask(*argv, path=path, width=width)
         assert err == ""
         assert max(map(cell_len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize("family", ["gpt", "seq2seq"])
+@pytest.mark.parametrize("name", WIDE)
+def test_everything_of_a_sequence_model_fits_the_width(ask, sequence_models, width, name, family):
+    longest = max((p for _, group in sequence_cases(WIDE[name]) for p in group), key=lambda p: len(p.text)).text
+    beams = ["--beams", 3] if family == "seq2seq" else []
+    calls = [["--batch"], ["--quick"], ["--expr", longest, "--top", 20, *beams]]
+    for argv in calls:
+        _, lines, err = ask(*argv, path=sequence_models[f"{name} {family}"], width=width)
+        assert err == ""
+        assert max(map(cell_len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_everything_of_a_text_fits_the_width(ask, sequence_models, width):
+    for level in ("char", "byte"):
+        _, lines, err = ask("--expr", "The part → reads", "--top", 20, path=sequence_models[level], width=width)
+        assert err == ""
+        assert max(map(cell_len, lines)) <= width
+    _, lines, _ = ask("--all", path=sequence_models["sort"], width=width)
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_a_terminal_without_unicode_gets_ascii_from_texts_too(sequence_models):
+    argv = ("--checkpoint", sequence_models["byte"], "--expr", "The part → reads", "--expr", "\n\x1b", "--top", "9")
+    plain = script(*argv, env={"PYTHONIOENCODING": "ascii"})
+    assert plain.returncode == 0
+    assert plain.stdout.isascii() and plain.stderr.isascii()
+    assert "\x1b" not in plain.stdout + script(*argv).stdout
 
 
 def test_a_terminal_without_unicode_gets_ascii(good):

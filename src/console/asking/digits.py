@@ -1,21 +1,26 @@
-"""Questions to a trained model and its answers, as data: what the screens show and what --json prints."""
+"""The digit task: one expression, one token for an answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle, islice
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from common import evaluation, random
 from common.checkpoint import Model
 from common.config import DigitsConfig
-from common.data import digits
-from common.data.digits import Expression, Part
-from common.errors import UserError
+from common.data import digits, parsing
+from common.data.batching import Examples
+from common.data.digits import Expression
+from common.data.pieces import ParseError, Untrained
+from common.data.split import Part
 from common.evaluation import Evaluation
 from common.vocabulary import TOKENS, words
 from console import attention
+from console.asking import HINT, Groups, Settings, finite, six
+from console.backend import Twin
 
 
 class Look(NamedTuple):
@@ -30,8 +35,8 @@ class Answer(NamedTuple):
     """What the model said to one expression."""
 
     expression: Expression
-    part: Part
-    """The part of the split that the expression belongs to."""
+    part: Part | None
+    """The part of the split that the expression belongs to; None beyond what the model was trained on."""
     top: list[tuple[str, float]]
     """The most probable tokens, the first of them is the answer."""
     block: int
@@ -64,64 +69,101 @@ class Answer(NamedTuple):
             "expected": self.expected,
             "correct": self.right,
             "part": self.part,
-            "top": [{"token": token, "probability": _six(p)} for token, p in self.top],
+            "top": [{"token": token, "probability": six(p)} for token, p in self.top],
             "attention": {
                 "block": self.block,
-                "mean": [_six(share) for share in self.looked],
+                "mean": [six(share) for share in self.looked],
                 "strongest": {
                     "head": look.head,
                     "position": look.position,
                     "token": labels[look.position],
-                    "share": _six(look.share),
+                    "share": six(look.share),
                 },
             },
         }
         return json.dumps(record | more)
 
 
-def _six(number: float) -> float:
-    return float(f"{number:.6g}")
-
-
-class Asker(NamedTuple):
-    """A model that can be asked, through one of the twins. Attention is always read from the NumPy twin's forward."""
+class DigitsAsker(NamedTuple):
+    """Attention is always read from the NumPy twin's forward."""
 
     model: Model
-    twin: ModuleType
-    top: int
+    twin: Twin
+    settings: Settings
+
+    def read(self, text: str) -> Expression:
+        """The expression that a text spells. Raises ParseError if it is none, or longer than the model can read."""
+        try:
+            expression = parsing.parse(text, self.model.task, beyond=self.settings.beyond)
+        except Untrained as error:
+            raise Untrained(error.column, f"{error}{HINT}") from None
+        long, room = len(expression.tokens), self.model.config.max_len
+        if long > room:
+            raise ParseError(len(text), f"this question takes {long} tokens; the model reads at most {room}")
+        return expression
 
     def ask(self, expressions: Sequence[Expression]) -> list[Answer]:
-        """The answers to some expressions of the model's task, asked as one batch.
-
-        Raises UserError if the model's numbers overflow: a file can be sound and its weights absurd.
-        """
-        asked = digits.to_examples(list(expressions), self.model.task)
+        """The answers to some expressions, asked as one batch. Raises UserError if the model's numbers overflow."""
+        asked = self._examples(expressions)
         params, config = self.model.params, self.model.config
         with np.errstate(all="ignore"):  # told below in a sentence
-            p_BV = np.asarray(self.twin.predict(params, asked.tokens, asked.mask, model=config))
+            p_BV = np.asarray(self.twin.train.predict(params, asked.tokens, asked.mask, model=config))
             w_BHTS = attention.weights(params, asked.tokens, asked.mask, config)[-1]
-        if not np.isfinite(p_BV).all():
-            raise UserError("the weights of this model are so large that its answers overflow; use another checkpoint")
+        finite(p_BV)
         return [self._answer(*row) for row in zip(expressions, p_BV, w_BHTS[:, :, 0], strict=True)]
 
+    def _examples(self, expressions: Sequence[Expression]) -> Examples:
+        # of one width for all that the task has: less to compile
+        task: DigitsConfig = self.model.task
+        longest = max(task.max_args, *(len(e.args) for e in expressions))
+        return digits.to_examples(list(expressions), replace(task, max_args=longest))
+
     def _answer(self, expression: Expression, p_V: Any, w_HS: Any) -> Answer:
-        best = np.argsort(-p_V, kind="stable")[: self.top].tolist()
+        best = np.argsort(-p_V, kind="stable")[: self.settings.top].tolist()
         w_HT = w_HS[:, : len(expression.tokens)]
         head, position = divmod(int(np.argmax(w_HT)), w_HT.shape[1])
         return Answer(
             expression,
-            digits.part(expression, self.model.task.split_seed),
+            part(expression, self.model.task),
             [(TOKENS[token], float(p_V[token])) for token in best],
             self.model.config.n_blocks - 1,
             w_HT.mean(axis=0).tolist(),
             Look(head, position, float(w_HT[head, position])),
         )
 
+    def cases(self) -> Groups:
+        return cases(self.model.task)
+
+    def draw(self, seed: int) -> Iterator[Expression]:
+        return digits.stream(random.key(seed), self.model.task)
+
+    def everything(self) -> tuple[str, list[Expression]]:
+        """Every expression of the task, or the test part of a task too large to list."""
+        task = self.model.task
+        space = digits.size(task)
+        if space <= digits.LISTABLE:
+            return f"all {space:,} expressions", list(digits.listed(task))
+        held_out = digits.held_out(task, "test")
+        return f"{len(held_out):,} of the test part's expressions", held_out
+
     def judge(self, expressions: Sequence[Expression]) -> Evaluation:
-        """The twin's own evaluation, which tells right answers by operation and every prediction."""
-        asked = digits.to_examples(list(expressions), self.model.task)
+        """The twin's own evaluation, which tells every prediction."""
         with np.errstate(all="ignore"):
-            return self.twin.evaluate(self.model.params, asked, model=self.model.config)
+            found = self.twin.train.evaluate(self.model.params, self._examples(expressions), model=self.model.config)
+        finite(found.loss)
+        return found
+
+    def total(self, expressions: Sequence[Expression], judged: Sequence[Evaluation]) -> Evaluation:
+        """What was judged of parts of some expressions, of all of them."""
+        asked = digits.to_examples(list(expressions), self.model.task)
+        loss = float(np.average([one.loss for one in judged], weights=[len(one.predictions) for one in judged]))
+        return evaluation.judge(loss, np.concatenate([one.predictions for one in judged]), asked)
+
+
+def part(expression: Expression, task: DigitsConfig) -> Part | None:
+    """The part of the split, or None for an expression that the task has not."""
+    inside = task.min_args <= len(expression.args) <= task.max_args and max(expression.args) <= task.max_value
+    return digits.part(expression, task.split_seed) if inside else None
 
 
 _EASY = ("2580361947", "7415920386", "3617482950", "5394817260", "6249130758")
@@ -131,7 +173,7 @@ _DUPLICATES = (("7294", 1, 0), ("8416", -1, -2), ("3625", -1, 0))
 _EXTREMES = ("09", "90", "009")
 
 
-def cases(task: DigitsConfig) -> list[tuple[str, list[Expression]]]:
+def cases(task: DigitsConfig) -> Groups:
     """Fourteen cases in four groups, made to fit the task: its operations and numbers of arguments taken in turn, the
     digits of each pattern repeated as often as needed and scaled to the task's largest."""
     numbers, ops = cycle(range(task.min_args, task.max_args + 1)), cycle(task.ops)

@@ -1,0 +1,230 @@
+"""The sequence tasks: a question, and an answer that the model writes token by token until it ends it."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from common import random
+from common.checkpoint import Model
+from common.config import Seq2SeqConfig
+from common.data import reading, sequences
+from common.data.pieces import ParseError, Untrained
+from common.data.sequences import Problem
+from common.data.split import Part, part
+from common.sampling import Hypothesis, Sampling, Step
+from common.vocabulary import EOS, START, WORDS, words
+from console.asking import HINT, Groups, Settings, finite, six
+from console.asking.cases import cases
+from console.backend import Twin
+
+
+class Question(NamedTuple):
+    problem: Problem
+    part: Part | None
+    """The part of the split that the question belongs to; None beyond what the model was trained on."""
+
+
+class Token(NamedTuple):
+    """One token that the model wrote."""
+
+    id: int
+    p: float
+    top: list[tuple[int, float]]
+    """The most probable tokens in its place, by id."""
+
+    @classmethod
+    def of(cls, step: Step, row: int) -> "Token | None":
+        """What a step of generation wrote into a row; None where the row had ended."""
+        token, top = step.tokens[row], step.candidates[row]
+        # of tokens equal within rounding the chosen one may be no candidate: then it is as probable as the first
+        return None if token is None else cls(token, dict(top).get(token, top[0][1]), top)
+
+
+class Answer(NamedTuple):
+    """What the model said to one question: at each place the most probable token."""
+
+    question: Question
+    tokens: list[Token]
+    """The end token included, if it came."""
+    expected_log_p: float
+    """The log-probability of the right answer, its end token included, in nats."""
+    beams: list[Hypothesis] | None
+    """What a beam search found besides, best first; None where none was asked for."""
+
+    @property
+    def ended(self) -> bool:
+        return self.tokens[-1].id == EOS
+
+    @property
+    def reply(self) -> list[int]:
+        """The tokens of the answer, without the end token."""
+        return [token.id for token in self.tokens if token.id != EOS]
+
+    @property
+    def log_p(self) -> float:
+        """The log-probability of the whole answer, its end token included, in nats."""
+        return sum(math.log(token.p) for token in self.tokens)
+
+    @property
+    def right(self) -> bool:
+        return [token.id for token in self.tokens] == self.question.problem.reply
+
+    def json(self, **more: Any) -> str:
+        """One line of JSON, ASCII only. Probabilities and their logarithms have six significant digits."""
+        problem = self.question.problem
+        record = {
+            "question": problem.text,
+            "tokens": list(problem.question),
+            "ids": problem.prompt,
+            "answer": " ".join(words(self.reply)),
+            "answer_ids": self.reply,
+            "ended": self.ended,
+            "expected": " ".join(problem.answer),
+            "correct": self.right,
+            "part": self.question.part,
+            "log_probability": six(self.log_p),
+            "expected_log_probability": six(self.expected_log_p),
+            "steps": [_step(token) for token in self.tokens],
+        }
+        if self.beams is not None:
+            record["beams"] = [_beam(found) for found in self.beams]
+        return json.dumps(record | more)
+
+
+def _step(token: Token) -> dict[str, Any]:
+    top = [{"token": WORDS[i], "probability": six(p)} for i, p in token.top]
+    return {"token": WORDS[token.id], "probability": six(token.p), "top": top}
+
+
+def _beam(found: Hypothesis) -> dict[str, Any]:
+    return {
+        "answer": " ".join(words(found.tokens)),
+        "ids": found.tokens,
+        "log_probability": six(found.log_probability),
+        "score": six(found.score),
+        "ended": found.ended,
+    }
+
+
+class Judged(NamedTuple):
+    """Some answers, counted."""
+
+    answers: list[Answer]
+
+    @property
+    def accuracy(self) -> float:
+        return sum(answer.right for answer in self.answers) / len(self.answers)
+
+    @property
+    def loss(self) -> float:
+        """Mean surprise at a token of the right answers, the end tokens included, in nats: what training lowers."""
+        n = sum(len(answer.question.problem.reply) for answer in self.answers)
+        return -sum(answer.expected_log_p for answer in self.answers) / n
+
+
+class SequencesAsker(NamedTuple):
+    """Of a gpt or a seq2seq."""
+
+    model: Model
+    twin: Twin
+    settings: Settings
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the model reads the question with an encoder."""
+        return isinstance(self.model.config, Seq2SeqConfig)
+
+    def read(self, text: str) -> Question:
+        """The question that a text spells. Raises ParseError if it is none, or longer than the model has room for."""
+        task = self.model.task
+        try:
+            problem = reading.read(text, task)
+            found = Question(problem, part(problem.text, task.split_seed))
+        except Untrained as error:
+            if not self.settings.beyond:
+                raise Untrained(error.column, f"{error}{HINT}") from None
+            found = Question(reading.read(text, task, beyond=True), None)
+        asked, said = len(found.problem.prompt), len(found.problem.reply)
+        need, room = max(asked, 1 + said) if self.pairs else asked + said, self.model.config.max_len
+        if need > room:
+            told = f"this question has {asked} tokens and its answer {said}; the model has room for {room}"
+            raise ParseError(len(text), told if self.pairs else f"{told} in all")
+        return found
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """The answers to some questions, asked as one batch. Raises UserError if the model's numbers overflow."""
+        prompts = [question.problem.prompt for question in questions]
+        limit = self._limit(questions)
+        sampling = Sampling(max_new_tokens=limit, end_token=EOS)
+        with np.errstate(all="ignore"):  # told below in a sentence
+            steps = list(
+                self.twin.generate.stream(
+                    self.model.params,
+                    prompts,
+                    model=self.model.config,
+                    sampling=sampling,
+                    start_token=START if self.pairs else None,
+                    candidates=self.settings.top,
+                )
+            )
+            expected = self._expected(questions)
+        written = [[token for step in steps if (token := Token.of(step, row))] for row in range(len(questions))]
+        finite([token.p for tokens in written for token in tokens])
+        beams = self._beams(prompts, limit)
+        return [Answer(*row) for row in zip(questions, written, expected, beams, strict=True)]
+
+    def _limit(self, questions: Sequence[Question]) -> int:
+        """How many tokens the model may write: those of the longest answer of its task, and the end token."""
+        longest = max(self.model.task.max_answer, *(len(question.problem.answer) for question in questions))
+        read = 1 if self.pairs else max(len(question.problem.prompt) for question in questions)
+        return min(longest + 1, self.model.config.max_len - read)
+
+    def _expected(self, questions: Sequence[Question]) -> list[float]:
+        """The log-probability of each right answer, its end token included."""
+        replies = [question.problem.reply for question in questions]
+        prompts = [question.problem.prompt for question in questions]
+        begun = [[START]] * len(prompts) if self.pairs else prompts
+        each = self.twin.generate.log_probabilities(
+            self.model.params,
+            [begin + reply for begin, reply in zip(begun, replies, strict=True)],
+            model=self.model.config,
+            sources=prompts if self.pairs else None,
+        )
+        return [sum(row[-len(reply) :]) for row, reply in zip(each, replies, strict=True)]
+
+    def _beams(self, prompts: list[list[int]], limit: int) -> list[list[Hypothesis] | None]:
+        if self.settings.beams is None:
+            return [None] * len(prompts)
+        with np.errstate(all="ignore"):
+            return self.twin.generate.beam_search(
+                self.model.params,
+                prompts,
+                model=self.model.config,
+                width=self.settings.beams,
+                max_new_tokens=limit,
+                start_token=START,
+                end_token=EOS,
+            )
+
+    def cases(self) -> Groups:
+        return [(name, [self._inside(problem) for problem in group]) for name, group in cases(self.model.task)]
+
+    def draw(self, seed: int) -> Iterator[Question]:
+        return (self._inside(problem) for problem in sequences.stream(random.key(seed), self.model.task))
+
+    def everything(self) -> tuple[str, list[Question]]:
+        """The sample of the test part that every run with this split seed is asked."""
+        held_out = sequences.held_out(self.model.task, "test")
+        return f"{len(held_out):,} of the test part's questions", [self._inside(problem) for problem in held_out]
+
+    def _inside(self, problem: Problem) -> Question:
+        return Question(problem, part(problem.text, self.model.task.split_seed))
+
+    def judge(self, questions: Sequence[Question]) -> Judged:
+        return Judged(self.ask(questions))
+
+    def total(self, questions: Sequence[Question], judged: Sequence[Judged]) -> Judged:
+        return Judged([answer for part in judged for answer in part.answers])
