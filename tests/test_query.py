@@ -31,7 +31,7 @@ from console import asking, query
 from console.answers import parts
 from console.asking.cases import cases as sequence_cases
 from console.asking.digits import cases
-from console.asking.sequences import Answer, Question, Token
+from console.asking.written import Answer, Question, Token
 from numpy_ref import train as numpy_train
 from tiny import SMALL
 

@@ -15,7 +15,8 @@ from common.evaluation import percent
 from common.vocabulary import WORDS, words
 from console.answers import parts
 from console.answers.parts import PARTS, probability, shares, verdict
-from console.asking.sequences import Answer, Judged, Question, SequencesAsker
+from console.asking.sequences import SequencesAsker
+from console.asking.written import Answer, Judged, Question
 
 
 def answer(found: Answer, width: int, plain: bool) -> RenderableType:

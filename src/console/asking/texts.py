@@ -14,7 +14,7 @@ from common.data.pieces import ParseError
 from common.errors import UserError
 from common.sampling import Sampling
 from console.asking import Groups, Settings, finite, six
-from console.asking.sequences import Token
+from console.asking.written import Token
 from console.backend import Twin
 
 CONTINUED = 20

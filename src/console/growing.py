@@ -1,0 +1,147 @@
+"""Prompts and what a model adds to them, token by token: one batch for all that have the same room, or one by one."""
+
+import codecs
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from common import random
+from common.checkpoint import Model
+from common.config import Seq2SeqConfig, TextConfig
+from common.data import reading
+from common.data.pieces import ParseError, Untrained
+from common.errors import UserError
+from common.sampling import Sampling, Step
+from common.types import Array
+from common.vocabulary import EOS, START, WORDS
+from console.asking import HINT, finite, texts
+from console.backend import Twin
+
+MOST = 200
+"""New tokens where nobody says how many."""
+
+
+@dataclass
+class Row:
+    """One prompt and what has been added to it so far."""
+
+    number: int
+    """Its place among the prompts, from 0: it draws with a key of its own, whatever batch it is in."""
+    task: Any
+    prompt: str
+    """As the model reads it."""
+    prompt_ids: list[int]
+    room: int
+    """How many tokens the model could add."""
+    limit: int = 0
+    """How many it may."""
+    ids: list[int] = field(default_factory=list)
+    text: str = ""
+    ended: bool = False
+    """Whether the model has ended it by itself."""
+    utf8: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+
+    def add(self, token: int) -> str:
+        """Take a token in; returns the new text. The bytes of a character are held back until it is whole."""
+        self.ids.append(token)
+        return self._grown(self._text(token))
+
+    def close(self) -> str:
+        """Returns what is left of a character that was cut: U+FFFD, or nothing."""
+        return self._grown(self.utf8.decode(b"", final=True))
+
+    def record(self) -> dict[str, Any]:
+        """What --json prints. It depends on the model, the prompt, the settings and the seed alone."""
+        return {
+            "prompt": self.prompt,
+            "prompt_ids": self.prompt_ids,
+            "text": self.text,
+            "ids": self.ids,
+            "ended": self.ended,
+        }
+
+    def _grown(self, new: str) -> str:
+        self.text += new
+        return new
+
+    def _text(self, token: int) -> str:
+        if not isinstance(self.task, TextConfig):
+            return f" {WORDS[token]}"
+        return self.task.alphabet[token] if self.task.level == "char" else self.utf8.decode(bytes([token]))
+
+
+def read(text: str, number: int, model: Model, beyond: bool) -> Row:
+    """A prompt: raw text for a text model, a question for the others.
+
+    Raises ParseError for one that the model cannot read, or that leaves no room for an answer.
+    """
+    if isinstance(model.task, TextConfig):
+        prompt = texts.read(text, model)
+        return Row(number, model.task, prompt.text, prompt.ids, model.config.max_len - len(prompt.ids))
+    try:
+        problem = reading.read(text.rstrip("\r\n"), model.task, beyond=beyond)
+    except Untrained as error:
+        raise Untrained(error.column, f"{error}{HINT}") from None
+    pairs, long = isinstance(model.config, Seq2SeqConfig), len(problem.prompt)
+    most = model.config.max_len - (0 if pairs else 1)
+    if long > most:
+        raise ParseError(len(text), f"this question has {long} tokens; the model has room for at most {most}")
+    return Row(number, model.task, problem.text, problem.prompt, model.config.max_len - (1 if pairs else long))
+
+
+def end(model: Model) -> int | None:
+    """The token that ends an answer; a text has none."""
+    return None if isinstance(model.task, TextConfig) else EOS
+
+
+def limit(rows: Sequence[Row], asked: int | None) -> None:
+    """Settle how many tokens are added to each row at most. Raises UserError where `asked` is more than fits."""
+    for row in rows:
+        if asked is not None and asked > row.room:
+            which = f"prompt {row.number + 1}" if len(rows) > 1 else "the prompt"
+            read = f"{which} has {len(row.prompt_ids)} tokens"
+            raise UserError(f"--max-new-tokens {asked} is too many: {read}, and the model has room for {row.room} more")
+        row.limit = min(row.room, MOST) if asked is None else asked
+
+
+def batches(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows of one limit together: none is cut short because another's prompt is longer."""
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.limit, []).append(row)
+    return list(found.values())
+
+
+def grow(model: Model, twin: Twin, rows: Sequence[Row], sampling: Sampling, seed: int) -> Iterator[tuple[Row, str]]:
+    """Add tokens to rows of one limit, yielding each row and its new text as they come; the rows are written into.
+
+    Raises UserError if the model's numbers overflow.
+    """
+    pairs = isinstance(model.config, Seq2SeqConfig)
+    steps = twin.generate.stream(
+        model.params,
+        [row.prompt_ids for row in rows],
+        model=model.config,
+        sampling=replace(sampling, max_new_tokens=rows[0].limit),
+        key=_keys(rows, seed),
+        start_token=START if pairs else None,
+        candidates=1,
+    )
+    while (step := _next(steps)) is not None:
+        finite([p for best in step.candidates for _, p in best])
+        for row, token in zip(rows, step.tokens, strict=True):
+            if token is not None and token in sampling.ends:
+                row.ended = True
+            elif token is not None:
+                yield row, row.add(token)
+
+
+def _next(steps: Iterator[Step]) -> Step | None:
+    with np.errstate(all="ignore"):  # an overflow is told in a sentence
+        return next(steps, None)
+
+
+def _keys(rows: Sequence[Row], seed: int) -> Array:
+    return np.stack([random.fold_in(random.key(seed), row.number) for row in rows])
