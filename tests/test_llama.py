@@ -190,6 +190,11 @@ def test_fast_hands_are_left_alone_and_slow_ones_slowed_by_the_factor(config):
     np.testing.assert_allclose(found, meta_speeds(config), rtol=1e-13)
 
 
+def test_a_share_of_a_head_turns_as_a_narrower_head_would():
+    config = replace(SMALL, d_head=16, rope_share=0.25, **SCALED)
+    assert np.array_equal(speeds(config), speeds(replace(config, d_head=4, rope_share=1.0)))
+
+
 def test_a_factor_of_one_stretches_nothing():
     plain = replace(SMALL, rope_low_turns=0.3, rope_high_turns=0.5, rope_trained_len=3)
     np.testing.assert_allclose(speeds(plain), 10_000.0 ** (-np.arange(0, 6, 2) / 6), rtol=3e-16)
