@@ -1,9 +1,9 @@
 """Where chat templates run: Jinja's immutable sandbox with a budget.
 
 The sandbox keeps a template from the insides of Python. It does not keep it from loops within loops or from a string
-that doubles a hundred times. So every pass of a loop, every call and every letter of a result costs one, a template has
-a fixed sum to spend, and what would cost too much in a single step (a power, a width, a replacement) is counted before
-it is done.
+that doubles a hundred times. So every pass of a loop, every call and every letter of a result has a price, a template
+has a fixed sum to spend, and what would cost too much in a single step (a power, a width, a replacement) is counted
+before it is done.
 
 What templates are given besides (raise_exception, strftime_now, tojson, dict, namespace, loop controls, the generation
 tag) is what `transformers` gives them.
@@ -21,10 +21,13 @@ from common.errors import UserError
 from common.optional import package
 
 BUDGET = 20_000_000
-"""What a template may spend, besides a hundred for each letter of the messages: about a second's work."""
+"""What a template may spend, besides a hundred for each letter of the messages: some seconds' work."""
+_CALL, _STEP, _ITEM = 50, 10, 8
+"""The price of a call, of an operation or filter, and of each entry of a list. A letter costs one, and in each pass of
+a loop each part of its body."""
 _WIDEST = 100_000
 """The largest whole number that a filter or method may be given: as much as the sandbox's own range."""
-_WIDE = re.compile(r"[%{:][^a-zA-Z%{}]*(\d{4,}|\*)")
+_WIDE = re.compile(r"%[#0 +.\d-]*?(\d{4,}|\*)|\{[^{}]*\d{4,}")
 
 
 class SpentError(Exception):
@@ -52,29 +55,34 @@ def render(template: Any, budget: float, **given: Any) -> str:
     try:
         parts = []
         for part in template.generate(**given):
-            _pay_for(part)
-            parts.append(part)
+            parts.append(_pay_for(part))
         return "".join(parts)
     finally:
         _purse.reset(token)
 
 
-def _pay_for(value: Any) -> Any:
-    """The same value, paid for."""
-    purse = _purse.get(None)
-    if purse is not None:
-        purse.pay(1 + (len(value) if isinstance(value, (str, list, tuple, dict)) else 0))
+def _pay(cost: float) -> None:
+    _purse.get(_Purse(BUDGET)).pay(cost)
+
+
+def _pay_for(value: Any, price: int = 1) -> Any:
+    """The same value, paid for by what it took to make it and by its size."""
+    each = 1 if isinstance(value, str) else _ITEM if isinstance(value, (list, tuple, dict)) else 0
+    _pay(price + (each * len(value) if each else 0))
     return value
 
 
-def _looped(values: Any) -> Any:
-    """What a loop goes over: paid for at once if its length is known, else one by one."""
-    return _pay_for(values) if hasattr(values, "__len__") else _one_by_one(values)
+def _looped(values: Any, body: int) -> Any:
+    """What a loop with so many parts goes over: paid for at once if its length is known, else one by one."""
+    if not hasattr(values, "__len__"):
+        return _one_by_one(values, body)
+    _pay(len(values) * body)
+    return values
 
 
-def _one_by_one(values: Iterable[Any]) -> Iterator[Any]:
+def _one_by_one(values: Iterable[Any], body: int) -> Iterator[Any]:
     for value in values:
-        _pay_for(value)
+        _pay(body)
         yield value
 
 
@@ -87,10 +95,11 @@ def _expect(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> None:
     if name in ("format", "%") and any(_WIDE.search(text) for text in texts[:1]):
         raise SpentError("it asks for a number written too wide")
     if name == "replace" and len(texts) >= 3:
-        _purse.get(_Purse(BUDGET)).pay(len(texts[0]) + texts[0].count(texts[1]) * len(texts[2]))
+        _pay(texts[0].count(texts[1]) * len(texts[2]))
     if name == "join":
         lists = [value for value in values if isinstance(value, (list, tuple))]
-        _purse.get(_Purse(BUDGET)).pay(sum(len(str(item)) for items in lists for item in items))
+        _pay(sum(len(item) for items in lists for item in items if isinstance(item, str)))
+        _pay(sum(len(items) for items in lists) * sum(map(len, texts)))
 
 
 def _multiplied(operator: str, left: Any, right: Any) -> None:
@@ -98,7 +107,7 @@ def _multiplied(operator: str, left: Any, right: Any) -> None:
     sizes = [len(value) for value in (left, right) if isinstance(value, (str, list, tuple))]
     counts = [abs(value) for value in (left, right) if isinstance(value, int)]
     if operator == "*" and sizes and counts:
-        _purse.get(_Purse(BUDGET)).pay(sizes[0] * counts[0])
+        _pay(_ITEM * sizes[0] * counts[0])
     elif len(counts) == 2 and (counts[0].bit_length() + 1) * (counts[1] if operator == "**" else 2) > 10_000:
         raise SpentError("it reckons with numbers that are far too large")
 
@@ -109,7 +118,7 @@ def _charged(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def filtered(*given: Any, **named: Any) -> Any:
         _expect(name, given, named)
-        return _pay_for(function(*given, **named))
+        return _pay_for(function(*given, **named), _STEP)
 
     return filtered
 
@@ -148,26 +157,27 @@ def _environment_class() -> type:
         def _parse(self, *given: Any) -> Any:
             tree = super()._parse(*given)
             for loop in list(tree.find_all(nodes.For)):
-                loop.iter = self._through("_looped", loop.iter)
+                parts = sum(1 for _ in loop.find_all(nodes.Node))
+                loop.iter = self._through("_looped", loop.iter, nodes.Const(parts))
             for joined in list(tree.find_all(nodes.Concat)):
                 joined.nodes = [self._through("_paid", node) for node in joined.nodes]
             return tree
 
-        def _through(self, name: str, node: Any) -> Any:
-            return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=self)
+        def _through(self, name: str, node: Any, *given: Any) -> Any:
+            return nodes.Filter(node, name, list(given), [], None, None, lineno=node.lineno, environment=self)
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if operator == "%" and isinstance(left, str):
                 _expect("%", (left, right), {})
             _multiplied(operator, left, right)
-            return _pay_for(super().call_binop(context, operator, left, right))
+            return _pay_for(super().call_binop(context, operator, left, right), _STEP)
 
         def call(self, context: Any, called: Any, *given: Any, **named: Any) -> Any:
-            inner = (called.__self__,) if isinstance(getattr(called, "__self__", None), str) else ()
-            _expect(getattr(called, "__name__", ""), (*inner, *given), named)
-            if isinstance(called, runtime.LoopContext) and given:
-                return _pay_for(super().call(context, called, _looped(given[0]), *given[1:], **named))
-            return _pay_for(super().call(context, called, *given, **named))
+            owner = getattr(getattr(called, "__wrapped__", called), "__self__", None)
+            _expect(getattr(called, "__name__", ""), (owner, *given) if isinstance(owner, str) else given, named)
+            if isinstance(called, runtime.LoopContext) and given and hasattr(given[0], "__len__"):
+                _pay(len(given[0]) * _CALL)
+            return _pay_for(super().call(context, called, *given, **named), _CALL)
 
     return Metered
 

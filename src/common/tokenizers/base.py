@@ -14,13 +14,13 @@ ENDS = ("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end_of_text|>", "<|endoftex
 class Tokenizer:
     """A vocabulary, and two ways to cut text into it."""
 
-    pieces: Sequence[bytes]
+    pieces: Sequence[bytes] = field(repr=False)
     """What each id stands for. A special token's are the letters of its name."""
-    special: Mapping[str, int]
+    special: Mapping[str, int] = field(repr=False)
     """Tokens that are no text: the beginning of a message, the end of an answer."""
-    plain: Callable[[str], list[int]]
+    plain: Callable[[str], list[int]] = field(repr=False)
     """Ids of a text in which special tokens are letters like any others."""
-    marked: Callable[[str], list[int]]
+    marked: Callable[[str], list[int]] = field(repr=False)
     """Ids of a text in which special tokens are recognised."""
     added: Mapping[str, int] = field(default_factory=dict)
     """Tokens that are recognised as a whole, but are text."""
@@ -32,7 +32,7 @@ class Tokenizer:
     """Whether a text to go on with begins with `bos`."""
     space: bool = False
     """Whether encoding puts a space before a text, which decoding takes away again."""
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """What to write beside the weights so that this tokenizer can be read again, by `transformers` too."""
 
     @property

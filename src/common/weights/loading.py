@@ -1,6 +1,6 @@
 """One way to all of it: a path, or the name of the model that comes as a package, to everything a model is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ class Loaded:
 
     name: str
     config: LlamaConfig
-    params: Tree
+    params: Tree = field(repr=False)
     tokenizer: Tokenizer | None
     """None where only weights were found or asked for."""
     chat: ChatTemplate | None
