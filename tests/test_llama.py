@@ -4,6 +4,7 @@ What it shares with the other sequence models is in test_sequence_facts.py, gene
 of Hugging Face in test_golden.py.
 """
 
+import json
 import math
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -457,6 +458,11 @@ def test_a_wrong_value_is_named_with_what_is_right(values, sentence):
     with pytest.raises(UserError) as caught:
         replace(SMALL, **values)
     assert str(caught.value) == sentence
+
+
+def test_to_a_dict_and_back_through_json():
+    config = replace(SMALL, tied=False, bias=True, window=4, gate="relu", rope_share=4 / 6, **SCALED)
+    assert LlamaConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 def test_a_head_of_odd_width_may_stay_as_it_is():
