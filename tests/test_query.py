@@ -546,6 +546,19 @@ def test_quick_asks_a_sequence_model_at_random_by_seed(ask, sequence_models):
     assert len(first) == asking.QUICK
 
 
+def test_a_file_of_questions_is_read_line_by_line(ask, sequence_models, tmp_path):
+    path = tmp_path / "asked.txt"
+    path.write_text("# rows\nsort 3 1 4 # three\n\nSort(2,x)\nsort 1 2 3 4 5\n")
+    code, lines, _ = ask("--json", "--file", path, path=sequence_models["sort"])
+    found = [json.loads(line) for line in lines]
+    assert code == 2
+    assert [(one["line"], one.get("question"), one.get("column")) for one in found] == [
+        (2, "Sort 3 1 4 =", None),
+        (4, None, 7),
+        (5, None, 13),
+    ]
+
+
 # ---- beyond what was trained on
 
 
@@ -822,14 +835,17 @@ class Terminal:
     def code(self):
         return self.process.wait(timeout=30)
 
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.handle)
+
 
 @pytest.fixture
 def terminal(good):
     opened = Terminal(good)
     yield opened
-    opened.process.kill()
-    opened.process.wait()
-    os.close(opened.handle)
+    opened.close()
 
 
 def test_the_prompt_answers_explains_and_goes_on(terminal):
@@ -867,3 +883,19 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(terminal):
     assert "Min ( 4 5 6 )" in terminal.until("\n> ")
     terminal.send("\x04")
     assert terminal.code() == 0
+
+
+def test_at_the_prompt_of_a_text_model_commands_need_their_colon(sequence_models):
+    terminal = Terminal(sequence_models["char"])
+    try:
+        assert ":quit" in terminal.until("> ")
+        terminal.send("times\r")
+        assert "20 added" in terminal.until("\n> ")
+        terminal.send("quit\r")
+        assert "did not occur in training" in terminal.until("\n> ")
+        terminal.send(":help\r")
+        terminal.until("so does Ctrl-D")
+        terminal.send(":quit\r")
+        assert terminal.code() == 0
+    finally:
+        terminal.close()

@@ -33,10 +33,10 @@ def answer(found: Answer, width: int, plain: bool) -> RenderableType:
 
 
 def about(asker: TextsAsker) -> str:
-    """What the task is, in a few words."""
+    """What is done with what is typed."""
     task = asker.model.task
-    tokens = f"{len(task.alphabet)} characters" if task.level == "char" else "the 256 bytes"
-    return f"a text, of {tokens}; {CONTINUED} tokens are added, up to {asker.model.config.max_len} in all"
+    known = f"{len(task.alphabet)} characters are" if task.level == "char" else "all 256 bytes are"
+    return f"goes on by {CONTINUED} tokens, up to {asker.model.config.max_len} in all; {known} known"
 
 
 def menu(asker: TextsAsker) -> Table:
