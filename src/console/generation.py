@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code: 0 done, 2 bad input, 130 ended by Ctrl-C, with what there was until then.",
         allow_abbrev=False,
     )
-    p.add_argument("--checkpoint", type=Path, required=True, help="the model, or a run's folder")
+    p.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="the model, or a run's folder")
     p.add_argument(
         "--prompt",
         action="append",
@@ -50,12 +50,26 @@ def _parser() -> argparse.ArgumentParser:
         help="what to go on from; - reads standard input; may be repeated",
     )
     p.add_argument("--max-new-tokens", type=whole(1, 10**6), metavar="N", help=f"(default: what fits, at most {MOST})")
-    p.add_argument("--temperature", type=float, default=0.0, help="0 takes the most probable token (default: 0)")
-    p.add_argument("--top-k", type=whole(0, 10**6), default=0, help="draw from the k most probable; 0: from all")
-    p.add_argument("--top-p", type=float, default=1.0, help="draw from the most probable that reach p together; 1: all")
-    p.add_argument("--min-p", type=float, default=0.0, help="draw from those min-p times as probable as the first")
-    p.add_argument("--repetition-penalty", type=float, default=1.0, help="above 1: what stands there comes less again")
-    p.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="of the draws (default: 0)")
+    p.add_argument(
+        "--temperature", type=float, metavar="X", default=0.0, help="0 takes the most probable token (default: 0)"
+    )
+    p.add_argument(
+        "--top-k", type=whole(0, 10**6), metavar="K", default=0, help="draw from the k most probable; 0: from all"
+    )
+    p.add_argument(
+        "--top-p",
+        type=float,
+        metavar="P",
+        default=1.0,
+        help="draw from the most probable that reach p together; 1: all",
+    )
+    p.add_argument(
+        "--min-p", type=float, metavar="P", default=0.0, help="draw from those min-p times as probable as the first"
+    )
+    p.add_argument(
+        "--repetition-penalty", type=float, metavar="X", default=1.0, help="above 1: what stands there comes less again"
+    )
+    p.add_argument("--seed", type=whole(0, 2**32 - 1), metavar="N", default=0, help="of the draws (default: 0)")
     p.add_argument("--stream", action="store_true", help="print tokens as they come")
     p.add_argument("--json", action="store_true", help="one object a prompt: prompt, text (what was added), token ids")
     p.add_argument("--beyond", action="store_true", help="take questions that the model was never trained on")
