@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from common import chat_template, tokenizers, weights
-from common.chat_template import ChatTemplate, sandbox
+from common.chat_template import ChatTemplate, budget, sandbox
 from common.errors import UserError
 from common.files import FileError
 from common.tokenizers import backend
@@ -218,7 +218,7 @@ BROKEN = {"syntax": "{% for %}", "depth": "{{ " + "(" * 5000 + "1" + ")" * 5000 
 
 @pytest.mark.parametrize("source", (HOSTILE := ENDLESS | REACHING | BROKEN).values(), ids=HOSTILE)
 def test_a_hostile_template_ends_in_a_sentence(source, monkeypatch):
-    monkeypatch.setattr(sandbox, "BUDGET", 100_000)
+    monkeypatch.setattr(budget, "BUDGET", 100_000)
     tracemalloc.start()
     try:
         with pytest.raises(UserError, match="the model's chat template fails: ") as caught:
@@ -254,7 +254,7 @@ def test_a_long_conversation_is_within_the_budget(tok):
 
 
 def test_every_conversation_has_a_budget_of_its_own(monkeypatch):
-    monkeypatch.setattr(sandbox, "BUDGET", 600_000)
+    monkeypatch.setattr(budget, "BUDGET", 600_000)
     chat = ChatTemplate("{% for i in range(99999) %}{% endfor %}")
     for _ in range(10):
         assert chat.render([]) == ""

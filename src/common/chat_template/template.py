@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from common.chat_template import sandbox
+from common.chat_template import budget, sandbox
 from common.errors import UserError
 from common.optional import package
 from common.tokenizers import Tokenizer
@@ -37,9 +37,9 @@ class ChatTemplate:
         letters = len(json.dumps([plain, known]))
         try:
             template = self._compiled
-            return sandbox.render(
+            return budget.render(
                 template,
-                sandbox.BUDGET + 100 * letters,
+                budget.BUDGET + 100 * letters,
                 messages=plain,
                 add_generation_prompt=add_generation_prompt,
                 **known,

@@ -23,7 +23,7 @@ def tokenizer_of(text: str, **about: Any) -> Tokenizer:
 
     Raises UserError, without the name of the file, if it is no such text or of another kind.
     """
-    library = package("tokenizers", "a tokenizer.json")
+    library = package("tokenizers", "reading a tokenizer")
     try:
         decoder = json.loads(text)["decoder"] or {"type": "none"}
         kind = json.dumps(decoder)

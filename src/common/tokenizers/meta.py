@@ -30,7 +30,7 @@ def tokenizer_of(body: bytes) -> Tokenizer:
     """A Tokenizer from the bytes of a tokenizer.model. Raises UserError, without the name of the file."""
     ranks = _ranks(body)
     special = {name: len(ranks) + i for i, name in enumerate(SPECIAL)}
-    inner = package("tiktoken", "Meta's tokenizer.model").Encoding(
+    inner = package("tiktoken", "reading Meta's tokenizer").Encoding(
         "llama3", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=special
     )
     return Tokenizer(

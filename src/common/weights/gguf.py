@@ -11,7 +11,6 @@ before anything is read or allocated, and a tensor has to lie inside the file an
 The format is described in the documentation of GGML, version 3.
 """
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,16 +18,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from common import files
 from common.files import FileError
 from common.types import Array
+from common.weights.cursor import Cursor, DamagedError
 from common.weights.numbers import SIZES
 
-_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
-_SCALARS = ["u1", "i1", "<u2", "<i2", "<u4", "<i4", "<f4", "?", "", "", "<u8", "<i8", "<f8"]
-_STRING, _ARRAY = 8, 9
 _LONGEST = 65_535
 """Letters of a name at most."""
 _DEEPEST = 4
@@ -70,10 +65,6 @@ class GGUF:
     tensors: dict[str, Tensor]
 
 
-class _DamagedError(Exception):
-    """What is wrong with the file, without its name."""
-
-
 def read(path: Path | str) -> GGUF:
     """Open a file; its tensors stay on disk until they are looked at. Raises FileError for anything amiss."""
     path = Path(path)
@@ -81,52 +72,52 @@ def read(path: Path | str) -> GGUF:
     try:
         metadata, table, start = _header(data)
         return GGUF(path, metadata, _tensors(data, table, start))
-    except _DamagedError as error:
+    except DamagedError as error:
         raise FileError(path, str(error)) from None
 
 
 def _header(data: Array) -> tuple[dict[str, Any], dict[str, tuple], int]:
-    cursor = _Cursor(data)
+    cursor = Cursor(data)
     if cursor.take(4, "the magic number").tobytes() != b"GGUF":
-        raise _DamagedError("is no GGUF file: it does not begin with the letters GGUF")
+        raise DamagedError("is no GGUF file: it does not begin with the letters GGUF")
     version = cursor.u32("the version")
     if version & 0xFFFF == 0:
-        raise _DamagedError("is a big-endian GGUF file; only little-endian ones are read")
+        raise DamagedError("is a big-endian GGUF file; only little-endian ones are read")
     if version not in (2, 3):
-        raise _DamagedError(f"has GGUF version {version}; versions 2 and 3 are read")
+        raise DamagedError(f"has GGUF version {version}; versions 2 and 3 are read")
     n_tensors, n_entries = cursor.u64("the number of tensors"), cursor.u64("the number of entries")
     metadata = _named(cursor, n_entries, "key", lambda key: cursor.value(cursor.u32(key), key))
     table = _named(cursor, n_tensors, "tensor", lambda name: _entry(cursor, name))
     align = metadata.get("general.alignment", 32)
     if not isinstance(align, int) or isinstance(align, bool) or align < 1 or align & (align - 1):
-        raise _DamagedError(f"is damaged: general.alignment is {align!r}, not a power of two")
+        raise DamagedError(f"is damaged: general.alignment is {align!r}, not a power of two")
     return metadata, table, -(-cursor.at // align) * align
 
 
-def _named(cursor: "_Cursor", count: int, what: str, value: Callable[[str], Any]) -> dict[str, Any]:
+def _named(cursor: Cursor, count: int, what: str, value: Callable[[str], Any]) -> dict[str, Any]:
     """So many names and values. What is claimed is not allocated: the loop ends where the file does."""
     found: dict[str, Any] = {}
     for _ in range(count):
         name = cursor.string(f"the name of {what} {len(found)} of {count}")
         if len(name) > _LONGEST:
-            raise _DamagedError(f"is damaged: the name of {what} {len(found)} has {len(name)} letters")
+            raise DamagedError(f"is damaged: the name of {what} {len(found)} has {len(name)} letters")
         if name in found:
-            raise _DamagedError(f"is damaged: {what} {name!r} is there twice")
+            raise DamagedError(f"is damaged: {what} {name!r} is there twice")
         found[name] = value(name)
     return found
 
 
-def _entry(cursor: "_Cursor", name: str) -> tuple[tuple[int, ...], str, int]:
+def _entry(cursor: Cursor, name: str) -> tuple[tuple[int, ...], str, int]:
     """Shape, format and offset of a tensor."""
     where = f"the table entry of {name!r}"
     rank = cursor.u32(where)
     if not 1 <= rank <= _DEEPEST:
-        raise _DamagedError(f"is damaged: tensor {name!r} has {rank} dimensions")
+        raise DamagedError(f"is damaged: tensor {name!r} has {rank} dimensions")
     shape = tuple(cursor.u64(where) for _ in range(rank))[::-1]
     code, offset = cursor.u32(where), cursor.u64(where)
     form = _FORMATS.get(code, str(code))
     if form not in SIZES:
-        raise _DamagedError(f"tensor {name!r} is stored in a format that cannot be read: GGML's {form}")
+        raise DamagedError(f"tensor {name!r} is stored in a format that cannot be read: GGML's {form}")
     return shape, form, offset
 
 
@@ -135,85 +126,15 @@ def _tensors(data: Array, table: dict[str, tuple], start: int) -> dict[str, Tens
     for name, (shape, form, offset) in table.items():
         numbers, size = SIZES[form]
         if 0 in shape or shape[-1] % numbers:
-            raise _DamagedError(f"is damaged: tensor {name!r} of shape {shape} cannot be stored as {form}")
+            raise DamagedError(f"is damaged: tensor {name!r} of shape {shape} cannot be stored as {form}")
         rows, width = prod(shape[:-1]), shape[-1] // numbers * size
         begin, end = start + offset, start + offset + rows * width
         if end > len(data):
-            raise _DamagedError(f"ends too early: tensor {name!r} needs bytes up to {end}, the file has {len(data)}")
+            raise DamagedError(f"ends too early: tensor {name!r} needs bytes up to {end}, the file has {len(data)}")
         tensors[name] = Tensor(shape, form, data[begin:end].reshape(rows, width))
         spans.append((begin, end, name))
     spans.sort()
     for (_, end, first), (begin, _, second) in pairwise(spans):
         if begin < end:
-            raise _DamagedError(f"is damaged: tensors {first!r} and {second!r} overlap")
+            raise DamagedError(f"is damaged: tensors {first!r} and {second!r} overlap")
     return tensors
-
-
-class _Cursor:
-    """A place in the file that moves forward as things are read."""
-
-    def __init__(self, data: Array):
-        self.data, self.at = memoryview(data.data), 0
-
-    def take(self, size: int, what: str) -> memoryview:
-        if size > len(self.data) - self.at:
-            raise _DamagedError(f"ends too early, in the middle of {what}: it is incomplete or damaged")
-        part = self.data[self.at : self.at + size]
-        self.at += size
-        return part
-
-    def u32(self, what: str) -> int:
-        return _U32.unpack(self.take(4, what))[0]
-
-    def u64(self, what: str) -> int:
-        return _U64.unpack(self.take(8, what))[0]
-
-    def string(self, what: str) -> str:
-        try:
-            return str(self.take(self.u64(what), what), "utf-8")
-        except UnicodeDecodeError:
-            raise _DamagedError(f"is damaged: {what} is not UTF-8 text") from None
-
-    def value(self, kind: int, key: str) -> Any:
-        if kind == _STRING:
-            return self.string(f"the value of {key!r}")
-        if kind == _ARRAY:
-            return self._array(self.u32(key), self.u64(key), key)
-        return self._numbers(kind, 1, key)[0].item()
-
-    def _array(self, kind: int, count: int, key: str) -> list[str] | Array:
-        if kind == _ARRAY:
-            raise _DamagedError(f"holds arrays in an array under {key!r}, which no model does")
-        return self._strings(count, key) if kind == _STRING else self._numbers(kind, count, key)
-
-    def _numbers(self, kind: int, count: int, key: str) -> Array:
-        dtype = _SCALARS[kind] if kind < len(_SCALARS) else ""
-        if not dtype:
-            raise _DamagedError(f"is damaged: {key!r} has the unknown type {kind}")
-        raw = self.take(count * np.dtype(dtype).itemsize, f"the value of {key!r}")
-        if dtype == "?" and not set(raw) <= {0, 1}:
-            raise _DamagedError(f"is damaged: {key!r} is neither true nor false")
-        return np.frombuffer(raw, dtype)
-
-    def _strings(self, count: int, key: str) -> list[str]:
-        """A vocabulary has a hundred thousand of them: one short loop, a tenth of a second."""
-        data, at, end, size_at = self.data, self.at, len(self.data), _U64.unpack_from
-        if count > (end - at) // 8:
-            raise _DamagedError(f"ends too early, in the middle of the value of {key!r}: it is incomplete or damaged")
-        found = []
-        try:
-            for _ in range(count):
-                at += 8
-                stop = at + size_at(data, at - 8)[0]
-                if stop > end:
-                    raise struct.error
-                found.append(str(data[at:stop], "utf-8"))
-                at = stop
-        except struct.error:
-            raise _DamagedError(
-                f"ends too early, in the middle of the value of {key!r}: it is incomplete or damaged"
-            ) from None
-        except UnicodeDecodeError:
-            raise _DamagedError(f"is damaged: entry {len(found)} of {key!r} is not UTF-8 text") from None
-        self.at = at
-        return found
