@@ -10,15 +10,11 @@ from numpy.typing import DTypeLike
 
 from common import random
 from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
+from common.config.checks import require
 from common.errors import UserError
 from common.types import AnyArray, Array, Key
 
 SequenceConfig = GPTConfig | LlamaConfig | Seq2SeqConfig
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise UserError(message)
 
 
 GREEDY, DRAWN, FILTERED = range(3)
@@ -52,19 +48,19 @@ class Sampling:
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            _require(number, f"{name} must be a number, not {value!r}")
+            require(number, f"{name} must be a number, not {value!r}")
         for name, least in (("top_k", 0), ("max_new_tokens", 1)):
             value = getattr(self, name)
             ok = _whole(value) and value >= least
-            _require(ok, f"{name} must be a whole number of at least {least}, not {value!r}")
+            require(ok, f"{name} must be a whole number of at least {least}, not {value!r}")
         warm = self.temperature == 0 or self.temperature >= 1e-6  # a logit divided by less may be infinite
-        _require(warm, f"temperature must be 0 or at least 0.000001, not {self.temperature!r}")
-        _require(0 < self.top_p <= 1, f"top_p must be above 0 and at most 1, not {self.top_p!r}")
-        _require(0 <= self.min_p <= 1, f"min_p must be from 0 to 1, not {self.min_p!r}")
+        require(warm, f"temperature must be 0 or at least 0.000001, not {self.temperature!r}")
+        require(0 < self.top_p <= 1, f"top_p must be above 0 and at most 1, not {self.top_p!r}")
+        require(0 <= self.min_p <= 1, f"min_p must be from 0 to 1, not {self.min_p!r}")
         mild = 0.01 <= self.repetition_penalty <= 100
-        _require(mild, f"repetition_penalty must be from 0.01 to 100, not {self.repetition_penalty!r}")
+        require(mild, f"repetition_penalty must be from 0.01 to 100, not {self.repetition_penalty!r}")
         ok = all(_whole(end) and end >= 0 for end in _several(self.end_token))
-        _require(ok, f"end_token must be a token id, a tuple of token ids or None, not {self.end_token!r}")
+        require(ok, f"end_token must be a token id, a tuple of token ids or None, not {self.end_token!r}")
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -180,16 +176,15 @@ def request(
     if isinstance(model, Seq2SeqConfig):
         if start_token is None:
             raise UserError("an encoder-decoder needs a start token for its answers: set start_token")
-        _check([start_token], model.tgt_vocab, 1, "start_token")
+        check_tokens([start_token], model.tgt_vocab, 1, "start_token")
         begun = padded([[start_token]] * len(prompts), model=model, sources=prompts, width=width)
     else:
-        _require(start_token is None, "a decoder alone goes on from its prompt: leave out start_token")
+        require(start_token is None, "a decoder alone goes on from its prompt: leave out start_token")
         begun = padded(prompts, model=model, width=width, what="prompt")
-    for end in _several(end_token):
-        _check([end], _vocabulary(model), 1, "end_token")
+    check_ends(end_token, _vocabulary(model))
     longest = int(begun.lengths.max())
     most = model.max_len - longest
-    _require(
+    require(
         max_new_tokens <= most,
         f"{longest} tokens and {max_new_tokens} new ones do not fit into the model's {model.max_len} positions: "
         + (f"set max_new_tokens to at most {most}" if most > 0 else "shorten the prompt"),
@@ -206,17 +201,17 @@ def padded(
     what: str = "text",
 ) -> Request:
     """Texts, and for an encoder-decoder their sources, checked and padded. Raises UserError as `request` does."""
-    _require(len(texts) > 0, "there is no text: give at least one")
+    require(len(texts) > 0, "there is no text: give at least one")
     vocab = _vocabulary(model)
     tokens_BT, lengths_B = _pad(texts, vocab, model.max_len, width, what)
     seen_BV = np.zeros((len(texts), vocab), bool)
     for row, text in enumerate(texts):
         seen_BV[row, list(text)] = True
     if not isinstance(model, Seq2SeqConfig):
-        _require(sources is None, "a decoder alone reads no sources: leave them out")
+        require(sources is None, "a decoder alone reads no sources: leave them out")
         return Request(tokens_BT, lengths_B, seen_BV)
     found = -1 if sources is None else len(sources)
-    _require(found == len(texts), f"an encoder-decoder needs one source for each of {len(texts)} texts")
+    require(found == len(texts), f"an encoder-decoder needs one source for each of {len(texts)} texts")
     src_BS, src_lengths_B = _pad(sources or [], model.src_vocab, model.max_len, width, "source")
     return Request(tokens_BT, lengths_B, seen_BV, src_BS, np.arange(src_BS.shape[1]) < src_lengths_B[:, None])
 
@@ -230,7 +225,7 @@ def _pad(
     texts: Sequence[Sequence[int]], vocab: int, max_len: int, width: Callable[[int], int], what: str
 ) -> tuple[Array, Array]:
     for number, text in enumerate(texts, start=1):
-        _check(text, vocab, max_len, f"{what} {number}")
+        check_tokens(text, vocab, max_len, f"{what} {number}")
     lengths_B = np.array([len(text) for text in texts], np.int32)
     tokens_BT = np.zeros((len(texts), min(width(int(lengths_B.max())), max_len)), np.int32)
     for row, text in enumerate(texts):
@@ -238,17 +233,23 @@ def _pad(
     return tokens_BT, lengths_B
 
 
-def _check(tokens: Sequence[int], vocab: int, max_len: int, what: str) -> None:
-    _require(len(tokens) > 0, f"{what} is empty: give it at least one token")
-    _require(len(tokens) <= max_len, f"{what} has {len(tokens)} tokens, the model {max_len} positions: shorten it")
+def check_tokens(tokens: Sequence[int], vocab: int, max_len: int, what: str) -> None:
+    require(len(tokens) > 0, f"{what} is empty: give it at least one token")
+    require(len(tokens) <= max_len, f"{what} has {len(tokens)} tokens, the model {max_len} positions: shorten it")
     for token in tokens:
         ok = _whole(token) and 0 <= token < vocab
-        _require(ok, f"{what} holds {token!r}, which is no token id: ids go from 0 to {vocab - 1}")
+        require(ok, f"{what} holds {token!r}, which is no token id: ids go from 0 to {vocab - 1}")
 
 
 def bucket(length: int) -> int:
     """The next power of two, at least 8: what a compiled program's sizes are rounded up to."""
     return max(8, 1 << (length - 1).bit_length())
+
+
+def check_ends(end_token: int | tuple[int, ...] | None, vocab: int) -> None:
+    """Raises UserError for an end token outside the vocabulary."""
+    for end in _several(end_token):
+        check_tokens([end], vocab, 1, "end_token")
 
 
 def row_keys(key: Key | None, rows: int, sampling: Sampling) -> Array:
@@ -257,11 +258,11 @@ def row_keys(key: Key | None, rows: int, sampling: Sampling) -> Array:
     Raises UserError where the settings ask for chance and there is no key, or keys for another number of rows.
     """
     if key is None:
-        _require(sampling.temperature == 0, f"sampling at temperature {sampling.temperature:g} needs a key")
+        require(sampling.temperature == 0, f"sampling at temperature {sampling.temperature:g} needs a key")
         return np.zeros((rows, 2), np.uint32)
     if np.ndim(key) == 1:
         return np.stack([random.fold_in(key, row) for row in range(rows)])
-    _require(np.shape(key) == (rows, 2), f"there are {len(key)} keys for {rows} prompts: give one, or one for each")
+    require(np.shape(key) == (rows, 2), f"there are {len(key)} keys for {rows} prompts: give one, or one for each")
     return np.asarray(key)
 
 
@@ -311,6 +312,6 @@ def hypotheses(beams: Beams, *, end_token: int, length_penalty: float) -> list[l
 def check_beams(width: int, max_new_tokens: int, length_penalty: float) -> None:
     """Raises UserError for settings that are no beam search."""
     for name, value in (("width", width), ("max_new_tokens", max_new_tokens)):
-        _require(_whole(value) and value >= 1, f"{name} must be a whole number of at least 1, not {value!r}")
+        require(_whole(value) and value >= 1, f"{name} must be a whole number of at least 1, not {value!r}")
     number = isinstance(length_penalty, (int, float)) and math.isfinite(length_penalty)
-    _require(number, f"length_penalty must be a number, not {length_penalty!r}")
+    require(number, f"length_penalty must be a number, not {length_penalty!r}")

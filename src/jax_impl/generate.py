@@ -15,11 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from common import random
+from common import memory, random
 from common import sampling as shared
 from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
 from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Settings, Step
 from common.types import AnyArray, Key, Tree
+from jax_impl.device import memory as device
 from jax_impl.models import gpt, llama, seq2seq
 from jax_impl.ops import softmax
 
@@ -40,9 +41,11 @@ def generate(
 
     For an encoder-decoder the prompts are sources, and `start_token` is what every answer begins with. `key` is one
     key, of which row b takes `fold_in(key, b)`, or one for each row, (B, 2); greedy generation needs none. Raises
-    UserError for prompts that the model cannot read or that leave no room for `max_new_tokens` (common/sampling.py).
+    UserError for prompts that the model cannot read or that leave no room for `max_new_tokens` (common/sampling.py),
+    and where there is no memory for the cache (common/memory.py).
     """
     begun, size = _begin(prompts, sampling, model, start_token)
+    memory.check_request(params, begun, model=model, size=size, limit=device.limit())
     keys_BW = shared.row_keys(key, len(prompts), sampling)
     logits_BV, cache = _prefill(params, begun, size=size, model=model)
     chosen_BL, _ = _loop(
@@ -129,6 +132,7 @@ def stream(
     Errors are those of `generate`, before the first step.
     """
     begun, size = _begin(prompts, sampling, model, start_token)
+    memory.check_request(params, begun, model=model, size=size, limit=device.limit())
     keys_BW = shared.row_keys(key, len(prompts), sampling)
     return _steps(params, begun, keys_BW, size=size, model=model, sampling=sampling, candidates=candidates)
 
@@ -309,6 +313,7 @@ def beam_search(
         end_token=end_token,
         width=shared.bucket,
     )
+    memory.check_request(params, begun, model=model, size=size, times=width, limit=device.limit())
     logits_BV, cache = _prefill(params, begun, size=size, model=model)
     logits_RV, wide = jax.tree.map(lambda x: jnp.repeat(x, width, axis=0), (logits_BV, cache))
     beams, _ = _search(

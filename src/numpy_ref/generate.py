@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from common import random, tree
+from common import memory, random, tree
 from common import sampling as shared
 from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
 from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Settings, Step
@@ -44,7 +44,8 @@ def generate(
 
     For an encoder-decoder the prompts are sources, and `start_token` is what every answer begins with. `key` is one
     key, of which row b takes `fold_in(key, b)`, or one for each row, (B, 2); greedy generation needs none. Raises
-    UserError for prompts that the model cannot read or that leave no room for `max_new_tokens` (common/sampling.py).
+    UserError for prompts that the model cannot read or that leave no room for `max_new_tokens` (common/sampling.py),
+    and where there is no memory for the cache (common/memory.py).
     """
     steps = stream(params, prompts, model=model, sampling=sampling, key=key, start_token=start_token)
     rows = zip(*(step.tokens for step in steps), strict=True)
@@ -72,6 +73,7 @@ def stream(
         start_token=start_token,
         end_token=sampling.end_token,
     )
+    memory.check_request(params, begun, model=model, size=size)
     keys_BW = shared.row_keys(key, len(prompts), sampling)
     return _steps(params, begun, keys_BW, size=size, model=model, sampling=sampling, candidates=candidates)
 
@@ -218,6 +220,7 @@ def beam_search(
     begun, size = shared.request(
         sources, model=model, max_new_tokens=max_new_tokens, start_token=start_token, end_token=end_token
     )
+    memory.check_request(params, begun, model=model, size=size, times=width)
     logits_BV, cache_one = _prefill(params, begun, size=size, model=model)
     logits_RV, cache = np.repeat(logits_BV, width, axis=0), tree.map(lambda x: np.repeat(x, width, axis=0), cache_one)
     beams = shared.no_beams(len(sources), width, max_new_tokens, logits_BV.dtype)
