@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import gguf_files as made
 from common import tokenizers
 from common.errors import UserError
 from common.files import FileError
@@ -440,6 +441,28 @@ def test_sentence_piece_needs_scores():
     metadata = sentence_piece()
     del metadata["tokenizer.ggml.scores"]
     assert "tokens have no scores" in refused(tokenizers.from_gguf, "x.gguf", metadata)
+
+
+@pytest.mark.parametrize("metadata", [GOOD, sentence_piece()], ids=["byte-level", "sentence piece"])
+def test_any_damage_to_a_vocabulary_ends_in_a_sentence_or_in_a_tokenizer(metadata, tmp_path):
+    kinds = {list: (made.ARRAY, made.STRING), int: made.U32, str: made.STRING}
+    numbers = {"int32": (made.ARRAY, made.I32), "float32": (made.ARRAY, made.F32)}
+    entries = [(k, kinds.get(type(v)) or numbers[v.dtype.name], v) for k, v in metadata.items()]
+    body = made.file(entries, {})
+    rng = random.Random(0)
+    ends = []
+    for _ in range(150):
+        damaged = bytearray(body)
+        for _ in range(rng.randrange(1, 4)):
+            damaged[rng.randrange(24, len(body))] = rng.choice([0, 1, 32, 255, rng.randrange(256)])
+        (tmp_path / "x.gguf").write_bytes(damaged)
+        try:
+            tok = tokenizers.from_gguf("x.gguf", gguf.read(tmp_path / "x.gguf").metadata)
+            ends.append(tok and tok.decode(tok.encode("a 🙂 b\n", special=True), special=True))
+        except FileError as error:
+            ends.append(error)
+    assert sum(isinstance(end, FileError) for end in ends) > 30
+    assert "a 🙂 b\n" in ends
 
 
 @pytest.mark.parametrize("name", ["tokenizers", "tiktoken"])

@@ -359,6 +359,14 @@ def test_a_directory_without_its_files_is_refused(folder, tmp_path):
     assert "no such file" in refused(tmp_path / "nowhere", weights.load)
 
 
+def test_other_forms_of_a_model_are_named(folder, tmp_path):
+    assert "give the directory" in refused(folder / "model.safetensors", weights.load)
+    (folder / "model.safetensors").rename(folder / "pytorch_model-1.bin")
+    assert "pickled weights" in refused(folder)
+    (folder / "config.json").rename(folder / "params.json")
+    assert "Meta's own form" in refused(folder)
+
+
 @pytest.mark.parametrize("text", ["", "[1]", "{", "nonsense", "[" * 100_000, '"a"', '{"a": }'])
 def test_a_config_that_is_no_json_object_is_refused(text, folder):
     (folder / "config.json").write_text(text)

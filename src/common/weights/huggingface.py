@@ -29,6 +29,8 @@ def load(folder: Path, dtype: DTypeLike = np.float32, progress: Progress | None 
 
 def configuration(folder: Path) -> LlamaConfig:
     path = folder / "config.json"
+    if not path.exists() and (folder / "params.json").exists():
+        raise FileError(folder, "is in Meta's own form, which cannot be read; take the one for Hugging Face")
     return hf_config.from_json(path, files.json_object(path))
 
 
@@ -111,6 +113,8 @@ def _strips(array: Any, turned: bool) -> Iterator[Array]:
 def _stored(folder: Path) -> dict[str, Stored]:
     """Every tensor of a directory, by name. A single file goes before an index, as it does for `transformers`."""
     if (folder / SINGLE).exists() or not (folder / INDEX).exists():
+        if not (folder / SINGLE).exists() and any(folder.glob("pytorch_model*.bin")):
+            raise FileError(folder, "holds pickled weights, which could run any program; take its safetensors")
         return tensors.stored(folder / SINGLE)
     path = folder / INDEX
     told = files.json_object(path).get("weight_map")

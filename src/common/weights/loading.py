@@ -43,6 +43,8 @@ def load(
     if str(path) == smollm2.NAME:
         return replace(_file(smollm2.path(), dtype, tokenizer, progress), name=smollm2.TITLE)
     place = Path(path)
+    if place.suffix == ".safetensors":
+        raise FileError(place, "holds tensors without their meaning: give the directory with its config.json")
     return _directory(place, dtype, tokenizer, progress) if place.is_dir() else _file(place, dtype, tokenizer, progress)
 
 
