@@ -6,6 +6,7 @@ backward that returns zero would pass.
 """
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy_ref.models import classifier
 from numpy_ref.ops import cross_entropy, softmax
 
 BARS = {gradcheck.complex_step: 1e-11, gradcheck.central_difference: 1e-6}
+SOME = {gradcheck.complex_step: 20, gradcheck.central_difference: 6}
 every_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 each_method = pytest.mark.parametrize("method", BARS, ids=[method.__name__ for method in BARS])
 
@@ -32,12 +34,32 @@ def gradients(case: Case) -> tuple[gradcheck.Loss, list[Tree]]:
     return lambda args: np.sum(forward(*args, **case.kw)[0] * dy), list(as_tuple(backward(dy, saved)))
 
 
+def errors_of(
+    loss: gradcheck.Loss, at: Tree, grads: Tree, method=gradcheck.complex_step, entries: int | None = 12
+) -> dict[str, float]:
+    """Error of every tensor, over so many of its entries, or over all."""
+    return {row.name: row.error for row in gradcheck.check(loss, at, grads, method=method, entries=entries)}
+
+
 def errors(case: Case, method=gradcheck.complex_step, entries: int | None = None) -> dict[str, float]:
-    """Error of every tensor of the case."""
     loss, grads = gradients(case)
-    return {
-        row.name: row.error for row in gradcheck.check(loss, list(case.args), grads, method=method, entries=entries)
-    }
+    return errors_of(loss, list(case.args), grads, method, entries)
+
+
+def errors_along(loss: gradcheck.Loss, at: Tree, grads: Tree, method=gradcheck.complex_step) -> dict[str, float]:
+    """Error of every tensor along a random direction through all of its entries at once: none is left out.
+
+    Relative to the length of the tensor's gradient, floored at 1e-3 of the longest.
+    """
+    rng, found = np.random.default_rng(1), tree.named(grads)
+    longest = max(float(np.linalg.norm(g)) for g in found.values())
+    out = {}
+    for name, g in found.items():
+        direction = {n: np.zeros(np.shape(x)) for n, x in tree.items(at)} | {name: rng.normal(size=g.shape)}
+        wanted = method(loss, at, tree.build(direction))
+        length = max(float(np.linalg.norm(g)), gradcheck.FLOOR * longest) or 1.0
+        out[name] = gradcheck._number(abs(float(np.sum(g * direction[name])) - wanted) / length)
+    return out
 
 
 def named(name: str) -> Case:
@@ -69,9 +91,15 @@ def test_gradients_have_the_names_order_and_shapes_of_the_arguments(case):
 @each_method
 @every_case
 def test_backward_is_the_derivative_of_forward(case, method):
-    """Every entry by the complex step; of a whole model, central differences ask 20 entries of each tensor again."""
-    entries = 20 if method is gradcheck.central_difference and case.module.startswith("models.") else None
+    """Every entry of an op or a layer. Of each tensor of a whole model a few; the next test leaves none of them out."""
+    entries = SOME[method] if case.module.startswith("models.") else None
     assert max(errors(case, method, entries).values()) <= BARS[method]
+
+
+@every_case
+def test_every_tensor_along_one_direction(case):
+    loss, grads = gradients(case)
+    assert max(errors_along(loss, list(case.args), grads).values()) <= BARS[gradcheck.complex_step]
 
 
 @every_case
@@ -116,26 +144,38 @@ def test_every_tensor_of_the_default_model(method):
     assert max(row.error for row in rows) <= BARS[method]
 
 
-@pytest.mark.parametrize("name", params.names(DEFAULT))
-def test_every_tensor_of_the_default_model_along_one_direction(name):
-    """A random direction through all entries of one tensor at once: no entry is left out."""
+def test_every_tensor_of_the_default_model_along_one_direction():
     loss, grads = through_the_loss()
-    rng, grad = np.random.default_rng(1), tree.named(grads)[name]
-    direction = {n: rng.normal(size=w.shape) * (n == name) for n, w in tree.items(WEIGHTS)}
-    wanted = gradcheck.complex_step(loss, WEIGHTS, tree.build(direction))
-    assert abs(np.sum(grad * direction[name]) - wanted) <= 1e-11 * np.linalg.norm(grad)
+    found = errors_along(loss, WEIGHTS, grads)
+    assert list(found) == list(params.names(DEFAULT))
+    assert max(found.values()) <= BARS[gradcheck.complex_step]
 
 
 # ---- teeth: each of these wrong backwards has to be over the bar
 
 
-@pytest.mark.parametrize("factor", [0.0, 1.001, -1.0])
-@every_case
-def test_every_scaled_tensor_is_noticed(case, factor):
+@cache
+def derivatives(name: str, check) -> list[float]:
+    """What the complex step says of a case, in the order in which `check` asks: it does not depend on any backward."""
+    case, found = named(name), []
     loss, grads = gradients(case)
-    wrong = tree.map(lambda g: g * factor, grads)
-    rows = gradcheck.check(loss, list(case.args), wrong, entries=12)
-    assert [row.name for row in rows if row.error <= 1e-6] == case.without_gradient(row.name for row in rows)
+
+    def noted(*args):
+        found.append(gradcheck.complex_step(*args))
+        return found[-1]
+
+    check(loss, list(case.args), grads, noted)
+    return found
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.001, -1.0])
+@pytest.mark.parametrize("check", [errors_of, errors_along])
+@every_case
+def test_every_scaled_tensor_is_noticed(case, check, factor):
+    loss, grads = gradients(case)
+    wrong, again = tree.map(lambda g: g * factor, grads), iter(derivatives(case.name, check))
+    found = check(loss, list(case.args), wrong, lambda *_: next(again))
+    assert [name for name, error in found.items() if error <= 1e-6] == case.without_gradient(found)
 
 
 def test_a_key_bias_has_no_gradient():
@@ -194,7 +234,7 @@ SABOTAGE = [
 )
 def test_sabotage_is_noticed(monkeypatch, module, wrong, name):
     monkeypatch.setattr(module, "backward", wrong)
-    assert max(errors(named(name), entries=30).values()) > 1e-2
+    assert max(errors(named(name), entries=12).values()) > 1e-2
 
 
 @pytest.mark.parametrize(("module", "wrong"), [(module, wrong) for module, wrong, _ in SABOTAGE])
