@@ -4,6 +4,7 @@ import json
 import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ CHATML = (
     " + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 LLAMA_3 = """{{- bos_token }}
-{%- set date = strftime_now('%Y') %}
+{%- set date = strftime_now('%%Y') %}
 {%- if tools is not none %}{{ tools | tojson }}{% endif %}
 {%- for message in messages %}
     {{- '<|im_start|>' + message['role'] + '\n\n' + message['content'] | trim }}
@@ -305,6 +306,15 @@ def test_a_template_is_found_in_a_gguf(tok):
 
 
 # transformers as the witness
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("which", CHATS)
+def test_text_is_what_transformers_wrote_once(name, which):
+    """Frozen by tests/oracle/chats.py."""
+    golden = json.loads((Path(__file__).parent / "golden" / "chats.json").read_text())
+    chat = ChatTemplate(TEMPLATES[name], TOKENS)
+    assert [chat.render(CHATS[which], add_generation_prompt=on) for on in (False, True)] == golden[name][which]
 
 
 @pytest.fixture(scope="module", params=["smollm", "llama-bpe", "sentence piece"])

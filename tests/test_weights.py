@@ -80,11 +80,30 @@ def test_every_tensor_has_one_name(config, column):
     assert len(set(called.values())) == len(called)
 
 
-def test_names_by_example():
-    called = names.theirs(replace(SMALL, tied=False, bias=True), names.HUGGING_FACE)
-    assert called["blocks.1.attn.q.w"] == "model.layers.1.self_attn.q_proj.weight"
-    assert called["blocks.0.attn.o.b"] == "model.layers.0.self_attn.o_proj.bias"
-    assert called["head.w"] == "lm_head.weight"
+def test_names_are_those_in_use():
+    """Written down from a state_dict of LlamaForCausalLM and from a file by llama.cpp."""
+    config = replace(SMALL, tied=False, bias=True, n_blocks=1)
+    assert names.theirs(config, names.HUGGING_FACE) == {
+        "emb.w": "model.embed_tokens.weight",
+        "blocks.0.norm1.g": "model.layers.0.input_layernorm.weight",
+        **{f"blocks.0.attn.{x}.w": f"model.layers.0.self_attn.{x}_proj.weight" for x in "qkvo"},
+        **{f"blocks.0.attn.{x}.b": f"model.layers.0.self_attn.{x}_proj.bias" for x in "qkvo"},
+        "blocks.0.norm2.g": "model.layers.0.post_attention_layernorm.weight",
+        **{f"blocks.0.ffn.{x}.w": f"model.layers.0.mlp.{x}_proj.weight" for x in ("gate", "up", "down")},
+        "norm.g": "model.norm.weight",
+        "head.w": "lm_head.weight",
+    }
+    short = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output"}
+    assert names.theirs(config, names.GGUF) == {
+        "emb.w": "token_embd.weight",
+        "blocks.0.norm1.g": "blk.0.attn_norm.weight",
+        **{f"blocks.0.attn.{x}.w": f"blk.0.{short[x]}.weight" for x in "qkvo"},
+        **{f"blocks.0.attn.{x}.b": f"blk.0.{short[x]}.bias" for x in "qkvo"},
+        "blocks.0.norm2.g": "blk.0.ffn_norm.weight",
+        **{f"blocks.0.ffn.{x}.w": f"blk.0.ffn_{x}.weight" for x in ("gate", "up", "down")},
+        "norm.g": "output_norm.weight",
+        "head.w": "output.weight",
+    }
     assert names.turned("head.w")
     assert not names.turned("emb.w")
     assert not names.turned("norm.g")
