@@ -175,7 +175,7 @@ def test_bytes_that_are_no_text_are_shown_as_python_decodes_them():
     rng = np.random.default_rng(0)
     for _ in range(200):
         ids = rng.choice([0x41, 0xC3, 0xA9, 0xE2, 0x86, 0x92, 0xF0, 0xFF], size=12).tolist()
-        row = growing.Row(0, tiny.text_model("byte").task, "", [], 40)
+        row = growing.Row(0, growing.TaskWords(tiny.text_model("byte").task), "", [], 40)
         pieces = [*(row.add(token) for token in ids), row.close(), row.close()]
         assert "".join(pieces) == row.text == bytes(ids).decode(errors="replace")
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +18,8 @@ from common.config import DigitsConfig
 from common.data.pieces import ParseError
 from common.errors import UserError
 from common.sampling import Sampling
-from console import backend, draw, growing, models
+from common.weights import Loaded
+from console import backend, draw, growing, models, pretrained, sampling_flags
 from console.answers.parts import trouble
 from console.backend import Twin
 from console.growing import MOST, Row
@@ -41,7 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code: 0 done, 2 bad input, 130 ended by Ctrl-C, with what there was until then.",
         allow_abbrev=False,
     )
-    p.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="the model, or a run's folder")
+    who = p.add_mutually_exclusive_group(required=True)
+    who.add_argument("--checkpoint", type=Path, metavar="FILE", help="a model of ours, or a run's folder")
+    who.add_argument(
+        "--model", metavar="PATH", help="others' weights: a Hugging Face directory, a GGUF file, or smollm2 (make chat)"
+    )
     p.add_argument(
         "--prompt",
         action="append",
@@ -50,43 +56,20 @@ def _parser() -> argparse.ArgumentParser:
         help="what to go on from; - reads standard input; may be repeated",
     )
     p.add_argument("--max-new-tokens", type=whole(1, 10**6), metavar="N", help=f"(default: what fits, at most {MOST})")
-    p.add_argument(
-        "--temperature", type=float, metavar="X", default=0.0, help="0 takes the most probable token (default: 0)"
-    )
-    p.add_argument(
-        "--top-k", type=whole(0, 10**6), metavar="K", default=0, help="draw from the k most probable; 0: from all"
-    )
-    p.add_argument(
-        "--top-p",
-        type=float,
-        metavar="P",
-        default=1.0,
-        help="draw from the most probable that reach p together; 1: all",
-    )
-    p.add_argument(
-        "--min-p", type=float, metavar="P", default=0.0, help="draw from those min-p times as probable as the first"
-    )
-    p.add_argument(
-        "--repetition-penalty", type=float, metavar="X", default=1.0, help="above 1: what stands there comes less again"
-    )
-    p.add_argument("--seed", type=whole(0, 2**32 - 1), metavar="N", default=0, help="of the draws (default: 0)")
+    sampling_flags.add(p, "0")
     p.add_argument("--stream", action="store_true", help="print tokens as they come")
     p.add_argument("--json", action="store_true", help="one object a prompt: prompt, text (what was added), token ids")
+    p.add_argument("--chat", action="store_true", help="--model: the prompt is a message, and its answer is printed")
     p.add_argument("--beyond", action="store_true", help="take questions that the model was never trained on")
     p.add_argument("--backend", choices=backend.NAMES, default="numpy", help="(default: numpy)")
     return p
 
 
 def _run(given: argparse.Namespace, err: Console) -> int:
-    if given.json and given.stream:
-        raise UserError("--json prints whole answers: leave out --stream")
-    model = models.load(given.checkpoint)
-    if isinstance(model.task, DigitsConfig):
-        raise UserError(
-            f"{given.checkpoint}: a classifier answers with one token and generates no text: ask it with "
-            f"test_model_manually.py --checkpoint {given.checkpoint}"
-        )
-    sampling = _sampling(given, model)
+    _check(given)
+    sampling = Sampling(**sampling_flags.asked(given))
+    sampling_flags.check_drawn(sampling)
+    model = _model(given, err)
     rows = _rows(given, model, err)
     if not rows:
         return 2
@@ -95,41 +78,55 @@ def _run(given: argparse.Namespace, err: Console) -> int:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     twin = backend.choose(given.backend)
     announce(err, twin.name)
-    return (_stream if given.stream else _at_once)(given, model, twin, rows, sampling)
+    writer, placed = _stream if given.stream else _at_once, pretrained.placed(model, twin)
+    return writer(given, placed, twin, rows, replace(sampling, end_token=growing.end(model)))
 
 
-def _sampling(given: argparse.Namespace, model: Model) -> Sampling:
-    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-    try:
-        made = Sampling(**{name: getattr(given, name) for name in names}, end_token=growing.end(model))
-    except UserError as error:
-        name, _, rest = str(error).partition(" ")
-        raise UserError(f"{_flag(name)} {rest}") from None
-    idle = [name for name in ("top_k", "top_p", "min_p") if getattr(made, name) != getattr(Sampling(), name)]
-    if idle and made.temperature == 0:
-        raise UserError(f"at temperature 0 nothing is drawn: add --temperature 0.8, or leave out {_flag(idle[0])}")
-    return made
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _rows(given: argparse.Namespace, model: Model, err: Console) -> list[Row]:
-    """The prompts; none where one of them cannot be read, which is then told."""
+def _check(given: argparse.Namespace) -> None:
+    if given.json and given.stream:
+        raise UserError("--json prints whole answers: leave out --stream")
+    if given.chat and given.model is None:
+        raise UserError("--chat is for models that have a chat template: name one with --model, or leave it out")
+    if given.beyond and given.model is not None:
+        raise UserError("--beyond is for the tasks of our own models: leave it out")
     if given.prompt.count("-") > 1:
         raise UserError("--prompt - can be given once: standard input is read to its end")
+
+
+def _model(given: argparse.Namespace, err: Console) -> Model | Loaded:
+    if given.model is not None:
+        found = pretrained.load(given.model, err)
+        if given.chat:
+            pretrained.check_chat(found, given.model)
+        return found
+    model = models.load(given.checkpoint)
+    if isinstance(model.task, DigitsConfig):
+        raise UserError(
+            f"{given.checkpoint}: a classifier answers with one token and generates no text: ask it with "
+            f"test_model_manually.py --checkpoint {given.checkpoint}"
+        )
+    return model
+
+
+def _rows(given: argparse.Namespace, model: Model | Loaded, err: Console) -> list[Row]:
+    """The prompts; none where one of them cannot be read, which is then told."""
     rows, several = [], len(given.prompt) > 1
     for number, text in enumerate(given.prompt):
         prompt = _standard_input() if text == "-" else text
         try:
-            rows.append(growing.read(prompt, number, model, given.beyond))
+            rows.append(_row(given, prompt, number, model))
         except ParseError as error:
             where = f"prompt {number + 1}" if several else ""
             width, plain = err.width, draw.is_ascii(err)
             say(err, trouble(prompt, error, where=where, width=width, plain=plain, echo=True))
             return []
     return rows
+
+
+def _row(given: argparse.Namespace, prompt: str, number: int, model: Model | Loaded) -> Row:
+    if isinstance(model, Loaded):
+        return pretrained.read(prompt, number, model, chat=given.chat)
+    return growing.read(prompt, number, model, given.beyond)
 
 
 def _standard_input() -> str:
@@ -143,7 +140,7 @@ def _standard_input() -> str:
     return text
 
 
-def _at_once(given: argparse.Namespace, model: Model, twin: Twin, rows: list[Row], sampling: Sampling) -> int:
+def _at_once(given: argparse.Namespace, model: Model | Loaded, twin: Twin, rows: list[Row], sampling: Sampling) -> int:
     """Print each text when all are there."""
     code = 0
     try:
@@ -157,16 +154,16 @@ def _at_once(given: argparse.Namespace, model: Model, twin: Twin, rows: list[Row
         if given.json:
             _write(json.dumps(row.record()) + "\n")
         else:
-            _write(f"{_head(row, rows)}{_shown(row.prompt + row.text)}\n")
+            _write(f"{_head(row, rows)}{_shown(row.whole)}\n")
     return code
 
 
-def _stream(given: argparse.Namespace, model: Model, twin: Twin, rows: list[Row], sampling: Sampling) -> int:
+def _stream(given: argparse.Namespace, model: Model | Loaded, twin: Twin, rows: list[Row], sampling: Sampling) -> int:
     """Print tokens as they come, one prompt after another."""
     for row in rows:
         code = 0
         try:
-            _write(f"{_head(row, rows)}{_shown(row.prompt)}")
+            _write(f"{_head(row, rows)}{_shown(row.whole)}")
             for _, new in growing.grow(model, twin, [row], sampling, given.seed):
                 _write(_shown(new))
         except KeyboardInterrupt:

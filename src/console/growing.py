@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,11 +16,22 @@ from common.errors import UserError
 from common.sampling import Sampling, Step
 from common.types import Array
 from common.vocabulary import EOS, START, WORDS
+from common.weights import Loaded
 from console.asking import HINT, finite, texts
 from console.backend import Twin
 
 MOST = 200
 """New tokens where nobody says how many."""
+
+
+class Words(Protocol):
+    """Text out of tokens as they come, in whole characters; a Stream of common/tokenizers is one."""
+
+    def feed(self, token: int) -> str:
+        """The text that this token completes."""
+
+    def end(self) -> str:
+        """What is left when no more come."""
 
 
 @dataclass
@@ -29,7 +40,8 @@ class Row:
 
     number: int
     """Its place among the prompts, from 0: it draws with a key of its own, whatever batch it is in."""
-    task: Any
+    words: Words
+    """The text of its tokens."""
     prompt: str
     """As the model reads it."""
     prompt_ids: list[int]
@@ -37,20 +49,26 @@ class Row:
     """How many tokens the model could add."""
     limit: int = 0
     """How many it may."""
+    answers: bool = False
+    """Whether what is added is an answer, which stands alone, and does not go on from the prompt."""
     ids: list[int] = field(default_factory=list)
     text: str = ""
     ended: bool = False
     """Whether the model has ended it by itself."""
-    utf8: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+
+    @property
+    def whole(self) -> str:
+        """What is printed of it."""
+        return self.text if self.answers else self.prompt + self.text
 
     def add(self, token: int) -> str:
         """Take a token in; returns the new text. The bytes of a character are held back until it is whole."""
         self.ids.append(token)
-        return self._grown(self._text(token))
+        return self._grown(self.words.feed(token))
 
     def close(self) -> str:
         """Returns what is left of a character that was cut: U+FFFD, or nothing."""
-        return self._grown(self.utf8.decode(b"", final=True))
+        return self._grown(self.words.end())
 
     def record(self) -> dict[str, Any]:
         """What --json prints. It depends on the model, the prompt, the settings and the seed alone."""
@@ -66,10 +84,20 @@ class Row:
         self.text += new
         return new
 
-    def _text(self, token: int) -> str:
-        if not isinstance(self.task, TextConfig):
+
+class TaskWords:
+    """The words of one of our own models."""
+
+    def __init__(self, task: Any):
+        self._task, self._utf8 = task, codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, token: int) -> str:
+        if not isinstance(self._task, TextConfig):
             return f" {WORDS[token]}"
-        return self.task.alphabet[token] if self.task.level == "char" else self.utf8.decode(bytes([token]))
+        return self._task.alphabet[token] if self._task.level == "char" else self._utf8.decode(bytes([token]))
+
+    def end(self) -> str:
+        return self._utf8.decode(b"", final=True)
 
 
 def read(text: str, number: int, model: Model, beyond: bool) -> Row:
@@ -79,7 +107,7 @@ def read(text: str, number: int, model: Model, beyond: bool) -> Row:
     """
     if isinstance(model.task, TextConfig):
         prompt = texts.read(text, model)
-        return Row(number, model.task, prompt.text, prompt.ids, model.config.max_len - len(prompt.ids))
+        return Row(number, TaskWords(model.task), prompt.text, prompt.ids, model.config.max_len - len(prompt.ids))
     try:
         problem = reading.read(text.rstrip("\r\n"), model.task, beyond=beyond)
     except Untrained as error:
@@ -88,11 +116,14 @@ def read(text: str, number: int, model: Model, beyond: bool) -> Row:
     most = model.config.max_len - (0 if pairs else 1)
     if long > most:
         raise ParseError(len(text), f"this question has {long} tokens; the model has room for at most {most}")
-    return Row(number, model.task, problem.text, problem.prompt, model.config.max_len - (1 if pairs else long))
+    room = model.config.max_len - (1 if pairs else long)
+    return Row(number, TaskWords(model.task), problem.text, problem.prompt, room)
 
 
-def end(model: Model) -> int | None:
-    """The token that ends an answer; a text has none."""
+def end(model: Model | Loaded) -> int | tuple[int, ...] | None:
+    """The tokens that end an answer; a text has none."""
+    if isinstance(model, Loaded):
+        return tuple(sorted(model.ends)) or None
     return None if isinstance(model.task, TextConfig) else EOS
 
 
@@ -114,7 +145,9 @@ def batches(rows: Sequence[Row]) -> list[list[Row]]:
     return list(found.values())
 
 
-def grow(model: Model, twin: Twin, rows: Sequence[Row], sampling: Sampling, seed: int) -> Iterator[tuple[Row, str]]:
+def grow(
+    model: Model | Loaded, twin: Twin, rows: Sequence[Row], sampling: Sampling, seed: int
+) -> Iterator[tuple[Row, str]]:
     """Add tokens to rows of one limit, yielding each row and its new text as they come; the rows are written into.
 
     Raises UserError if the model's numbers overflow.

@@ -1,0 +1,78 @@
+"""`chat.py`: a conversation with a trained model, at a prompt, by flags, or a message a line from a pipe.
+
+Exit codes: 0 done, 2 bad input, or a message that could not be answered, 130 ended by Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from common.errors import UserError
+from common.sampling import Sampling
+from console import backend, draw, pretrained, sampling_flags
+from console.chatting import loops
+from console.chatting.dialogue import Dialogue
+from console.chatting.speaker import Speaker
+from console.chatting.talk import Talk
+from console.terminal import guarded, whole
+
+MOST = 256
+"""Tokens that an answer may have where nobody says how many."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    given = _parser().parse_args(argv)
+    return guarded(lambda out, err: _run(given, out, err), "answers")
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="chat.py",
+        description="Talk with a trained model of the LLaMA family. The same seed and the same messages give the same "
+        "words. Without a terminal each line of standard input is a message.",
+        epilog="Exit code: 0 done, 2 bad input or a message that could not be answered, 130 ended by Ctrl-C.",
+        allow_abbrev=False,
+    )
+    p.add_argument(
+        "--model",
+        default="smollm2",
+        metavar="PATH",
+        help="a Hugging Face directory, a GGUF file, or smollm2, which `make chat` fetches (default: smollm2)",
+    )
+    p.add_argument("--ask", action="append", metavar="TEXT", help="print the answer and leave; may be repeated")
+    p.add_argument("--system", metavar="TEXT", help="what the model is told before everything else")
+    sampling_flags.add(p, "what suits the model")
+    p.add_argument(
+        "--max-new-tokens", type=whole(1, 10**6), default=MOST, metavar="N", help=f"of an answer (default: {MOST})"
+    )
+    p.add_argument("--backend", choices=backend.NAMES, default="numpy", help="(default: numpy)")
+    p.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="where JAX computes (default: its own choice)")
+    return p
+
+
+def _run(given: argparse.Namespace, out: Console, err: Console) -> int:
+    interactive = not given.ask and draw.interactive()
+    talk = _open(given, out, err, interactive)
+    if given.ask:
+        return loops.asked(talk, given.ask)
+    return loops.prompt(talk) if interactive else loops.piped(talk)
+
+
+def _open(given: argparse.Namespace, out: Console, err: Console, interactive: bool) -> Talk:
+    """Everything checked and loaded, the cheap before the expensive."""
+    if given.ask and not all(text.strip() for text in given.ask):
+        raise UserError("--ask is empty: give it a message")
+    asked = sampling_flags.asked(given) | {"max_new_tokens": given.max_new_tokens}
+    sampling = Sampling(**(pretrained.recommended(given.model) | asked))
+    twin = backend.choose(given.backend, given.device)
+    model = pretrained.load(given.model, err)
+    pretrained.check_chat(model, given.model)
+    dialogue = Dialogue(model.chat, model.tokenizer)  # type: ignore[arg-type]
+    dialogue.instruct(given.system)
+    with contextlib.suppress(AttributeError):
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return Talk(Speaker.on(model, twin, sampling, given.seed), dialogue, out, err, interactive, given.device)
