@@ -526,6 +526,18 @@ def test_a_line_that_cannot_be_answered_is_told_and_the_next_is(run, script):
     assert "half a character" in err
 
 
+def test_a_pipe_without_a_message_is_one_line(run):
+    code, out, err = run(lines=["", " "])
+    assert (code, out) == (2, "")
+    assert err == "error: there is no terminal to type on, and no message in standard input: add --ask TEXT\n"
+
+
+def test_a_line_that_would_be_cut_is_not_read(run):
+    code, _, err = run(lines=["x" * 70_000, "y"])
+    assert code == 2
+    assert "line 1: is longer than 65,536 characters" in err
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

@@ -46,12 +46,16 @@ def _all(talk: Talk, jobs: Iterable[tuple[Do, str]]) -> int:
 
 def _lines(talk: Talk) -> Iterator[tuple[Do, str]]:
     """What each line of standard input asks for."""
+    asked = 0
     with opened("-", "chat.py") as file:
         for number, line in lines(file, "standard input"):
             if len(line) >= _CUT:
                 raise UserError(f"standard input, line {number}: is longer than {_CUT:,} characters, and was not read")
             if line.strip():
+                asked += 1
                 yield _job(talk, line), line
+    if not asked:
+        raise UserError("there is no terminal to type on, and no message in standard input: add --ask TEXT")
 
 
 def _job(talk: Talk, line: str) -> Do:
