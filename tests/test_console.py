@@ -164,7 +164,7 @@ def everything(run, page):
     yield subject.dataset(page)
     yield subject.split()
     yield subject.batch(first, TRAIN, page)
-    yield subject.architecture(params)
+    yield subject.architecture(params, page)
     yield subject.answer(params, 0, page)
     yield screens.setup(TRAIN, "numpy on CPU", page)
     yield screens.epoch_head(page)

@@ -79,7 +79,7 @@ def run(*records):
 
 def test_overfitting_by_accuracy_names_both():
     sentence = evaluation.overfitting(run((0.995, 0.613, 0.1, 0.9)))
-    assert sentence == "overfitting: 99.5 % right in training, 61.3 % on expressions never trained on"
+    assert sentence == "overfitting: 99.5 % right in training, 61.3 % in validation"
     assert evaluation.overfitting(run((0.70, 0.61, 0.1, 0.9))) is None
     assert evaluation.overfitting(run((0.70, 0.61, 0.1, 0.9)), gap=0.05) is not None
     assert evaluation.overfitting(run((0.99, 0.5, 1, 1), (0.99, 0.98, 1, 1))) is None  # it has caught up

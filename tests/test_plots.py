@@ -221,8 +221,10 @@ NAMES = ["=", "$", "\n"]
 
 def test_positions_that_look_may_be_others_than_those_that_are_looked_at():
     w_TS = np.random.default_rng(3).dirichlet(np.ones(5), size=3)
+    w_TS[0, 4] = 0
     figure = plots._attention_head(w_TS, ["a", "$", " ", "\x1b", "漢"], NAMES, "head 0")
     axes = figure.axes[0]
+    assert (texts(axes)[0, 4], texts(axes)[1, 4]) == ("", f"{100 * w_TS[1, 4]:.0f}")
     np.testing.assert_array_equal(axes.images[0].get_array(), w_TS)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "$", "␣", "U+001B", "U+6F22"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["=", "$", "↵"]
@@ -306,11 +308,11 @@ def test_similarity_matrix_shows_both_tables():
 
 
 def test_gradient_norms_show_every_tensor_and_say_zero():
-    figure = plots._gradient_norms({"emb.w": 2.0, "q.b": 0.0, "head.w": 0.02})
+    figure = plots._gradient_norms({"emb.w": 2.0, "attn.k.b": 3e-9, "head.w": 0.02, "q.b": 0.0})
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[2.0, 0], [0.02, 2]])
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["emb.w", "q.b", "head.w"]
-    assert [(t.get_text(), t.get_position()[1]) for t in axes.texts] == [("0", 1)]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["emb.w", "attn.k.b", "head.w", "q.b"]
+    assert [(t.get_text(), t.get_position()[1]) for t in axes.texts] == [("0", 1), ("0", 3)]
     assert title(figure) == "Largest gradient: emb.w (2), 100 times the smallest, head.w"
 
 

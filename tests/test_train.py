@@ -331,10 +331,9 @@ TEXT = ("--task", "text", "--text", "book", "--context", "8", "--no-plots", *SMA
 
 
 def test_a_text_is_kept_beside_its_run_and_the_file_it_came_from_is_not_needed_again(here, monkeypatch):
-    monkeypatch.setattr(running, "_show", lambda *a: signal.raise_signal(signal.SIGINT))
-    assert go(*TEXT, "--out", "r") == 130
-    monkeypatch.undo()
-    os.chdir(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_show", lambda *a: signal.raise_signal(signal.SIGINT))
+        assert go(*TEXT, "--out", "r") == 130
     assert (here / "r" / "text.txt").read_text() == BOOK
     (here / "book").unlink()
     assert go("--resume", "r", "--no-plots") == 0
@@ -374,6 +373,20 @@ def test_each_family_trains_in_the_other_backend_and_goes_on_in_this_one(kind, h
     assert "jax on CPU" in capsys.readouterr().out
     assert len(list((here / "r").glob("*.svg"))) >= 6
     assert go("--resume", "r") == 0
+
+
+def test_a_run_of_a_family_that_is_trained_elsewhere_is_refused(here, monkeypatch, capsys):
+    assert go(*QUICK[1:], "--no-plots", "--out", "r") == 0
+    run = checkpoint.load_run(here / "r" / "last.safetensors")
+    monkeypatch.setattr(checkpoint, "load_run", lambda path: replace(run, family="llama"))
+    assert go("--resume", "r") == 2
+    assert "a run of the family llama; this program trains classifier, gpt, seq2seq" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("context", ["2", "3"])
+def test_the_shortest_contexts_are_trained_and_shown(context, here):
+    assert go(*TEXT[:4], "--context", context, "--level", "byte", *SMALL, "--out", "r") == 0
+    assert (here / "r" / "loss_by_position.svg").exists()
 
 
 def test_too_little_memory_is_a_sentence(here, monkeypatch, capsys):

@@ -99,7 +99,7 @@ def overfitting(history: History, gap: float = 0.1) -> str | None:
     if ahead > gap:
         return (
             f"overfitting: {100 * last['train_accuracy']:.1f} % right in training, "
-            f"{100 * last['accuracy']:.1f} % on expressions never trained on"
+            f"{100 * last['accuracy']:.1f} % in validation"
         )
     if len(epochs) > 3 and all(
         later["loss"] > earlier["loss"] and later["train_loss"] < earlier["train_loss"]

@@ -120,7 +120,10 @@ def similarity_matrix(similarity: Similarity, path: Path | str) -> Path:
 
 
 def gradient_norms(norms: Mapping[str, float], path: Path | str) -> Path:
-    """The Euclidean norm of each tensor's gradient, by dotted name, on a logarithmic axis; zero stands at its edge."""
+    """The Euclidean norm of each tensor's gradient, by dotted name, on a logarithmic axis; zero stands at its edge.
+
+    So does the gradient of a key's bias, whatever rounding has left of it: softmax does not see what all keys share.
+    """
     return _save(_gradient_norms(norms), path)
 
 
@@ -344,7 +347,7 @@ def _attention_head(w_TS: Array, tokens: Sequence[str], rows: Sequence[str] | No
     labels = _Labels(tokens, rows)
     w = labels.cut(w_TS)
     side = min(max(0.45 * len(labels.columns), 2.2), 7.0)
-    figure = _figure(side + 2.0, max(side * labels.height, 1.0) + 1.2)
+    figure = _figure(side + 2.0, max(side * labels.height, 1.0) + 1.2 + labels.hanging)
     axes = figure.subplots()
     image = _map(axes, w, side)
     _labels(axes, labels.rows, labels.columns, labels.size(side, 9.0))
@@ -394,6 +397,12 @@ class _Labels:
         """Of a map of width 1."""
         return len(self.rows) / len(self.columns)
 
+    @property
+    def hanging(self) -> float:
+        """How far the longest label hangs down from a map, in inches; short ones lie."""
+        longest = max(map(len, self.columns))
+        return 0.08 * longest if longest > 2 else 0.0
+
     def size(self, side: float, most: float) -> float:
         """Of a letter, in points, where a map is `side` inches wide."""
         return min(most, side * 72 / len(self.columns))
@@ -440,7 +449,8 @@ def _map(axes: Any, w: Array, side: float) -> Any:
     image = axes.imshow(w, cmap="Blues", vmin=0, vmax=1)
     size = min(9.0, side * 72 / w.shape[1] / 2.2)
     if size >= 6:
-        texts = np.array([[f"{100 * weight:.0f}" for weight in row] for row in w])
+        # what a mask has hidden is exactly zero, and stays blank
+        texts = np.array([[f"{100 * weight:.0f}" if weight > 0 else "" for weight in row] for row in w])
         _numbers(axes, image, w, texts, size)
     return image
 
@@ -495,7 +505,8 @@ def _similarity_matrix(similarity: Similarity) -> "Figure":
 
 @_styled
 def _gradient_norms(norms: Mapping[str, float]) -> "Figure":
-    names, values = list(norms), np.array(list(norms.values()), dtype=np.float64)
+    names = list(norms)
+    values = np.array([0.0 if name.endswith(".k.b") else norm for name, norm in norms.items()])
     positive = values > 0
     figure = _figure(6.4, 0.17 * len(names) + 1.3)
     axes = figure.subplots()

@@ -1,7 +1,7 @@
 """The screens of the digit task alone: expressions, and answers of one token."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -109,11 +109,18 @@ def _confusion(found: Evaluation, targets_N: Array) -> RenderableType:
     return Group(Text(f"Taken for another, the {min(8, len(pairs))} most frequent of {len(pairs)}:"), rows)
 
 
-def samples(texts: Sequence[str], targets: Iterable[int], probabilities_NV: Array) -> RenderableType:
+def samples(texts: Sequence[str], targets: Sequence[int], probabilities_NV: Array, page: Page) -> RenderableType:
     """Single answers."""
+    answers = list(zip(texts, targets, probabilities_NV, strict=True))
+    if page.narrow:
+        return lines(*(one_answer(text, p_V) + _not(target, p_V) for text, target, p_V in answers))
     rows = table("expression", "right>", "answer>", "probability>", "")
-    for text, target, p_V in zip(texts, targets, probabilities_NV, strict=True):
+    for text, target, p_V in answers:
         token = int(np.argmax(p_V))
         verdict = "" if token == target else "wrong"
         rows.add_row(text, TOKENS[target], TOKENS[token], f"{100 * float(p_V[token]):.2f} %", verdict)
     return rows
+
+
+def _not(target: int, p_V: Array) -> str:
+    return "" if int(np.argmax(p_V)) == target else f", right is {TOKENS[target]}"

@@ -16,11 +16,12 @@ def of(model: ModelConfig) -> list[str]:
     if isinstance(model, Seq2SeqConfig):
         return _seq2seq(model, ffn) + _dropout(model.dropout)
     if isinstance(model, GPTConfig):
-        back = f"attention to what came before, {model.n_heads} heads"
         return [
             f"tokens -> embedding + positions ({model.positions})",
-            f"  -> {model.n_blocks} x (norm -> {back} -> add -> norm -> {ffn} -> add)",
-            f"  -> norm -> {_head(model.tied)} -> the next token, at every position",
+            f"  -> {model.n_blocks} x (norm -> attention to what came before, {model.n_heads} heads -> add",
+            f"    -> norm -> {ffn} -> add)",
+            f"  -> norm -> {_head(model.tied)}",
+            "  -> at every position, the next token",
             *_dropout(model.dropout),
         ]
     raise TypeError(f"no trainer knows {type(model).__name__}")
@@ -30,11 +31,14 @@ def _seq2seq(model: Seq2SeqConfig, ffn: str) -> list[str]:
     heads = f"{model.n_heads} heads"
     return [
         f"question -> embedding + positions ({model.positions})",
-        f"  -> {model.n_encoder} x (attention, {heads} -> add -> norm -> {ffn} -> add -> norm)",
+        f"  -> {model.n_encoder} x (attention, {heads} -> add -> norm",
+        f"    -> {ffn} -> add -> norm)",
         f"answer so far -> embedding + positions ({model.positions})",
         f"  -> {model.n_decoder} x (attention to what came before, {heads} -> add -> norm",
-        f"       -> attention across to the question, {heads} -> add -> norm -> {ffn} -> add -> norm)",
-        f"  -> {_head(model.tied)} -> the next token, at every position",
+        f"    -> attention across to the question, {heads} -> add -> norm",
+        f"    -> {ffn} -> add -> norm)",
+        f"  -> {_head(model.tied)}",
+        "  -> at every position, the next token",
     ]
 
 

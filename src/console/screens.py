@@ -30,12 +30,14 @@ def split(sizes: tuple[int, int, int], things: str, decided: str, proof: str) ->
     return Group(rows, lines("", rule, proof))
 
 
-def architecture(params: Tree, flow: Sequence[str]) -> RenderableType:
+def architecture(params: Tree, flow: Sequence[str], page: Page) -> RenderableType:
     """How the model computes, in the lines of `flow`, and every parameter tensor."""
-    rows = table("tensor", "shape", "numbers>", "spread>")
+    spread = [] if page.narrow else ["spread>"]
+    rows = table("tensor", "shape", "numbers>", *spread)
     for name, leaf in tree.items(params):
-        rows.add_row(name, " x ".join(map(str, leaf.shape)), f"{leaf.size:,}", f"{float(np.std(leaf)):.3f}")
-    rows.add_row("all", "", f"{tree.count(params):,}", "")
+        known = [f"{float(np.std(leaf)):.3f}"] if spread else []
+        rows.add_row(name, " x ".join(map(str, leaf.shape)), f"{leaf.size:,}", *known)
+    rows.add_row("all", "", f"{tree.count(params):,}")
     return Group(lines(*flow, ""), rows)
 
 
@@ -81,9 +83,9 @@ def epoch_line(record: dict, epochs: int, is_best: bool, page: Page) -> str:
     return row + ("  best" if is_best else "")
 
 
-def trained(history: History, best: Best, page: Page) -> RenderableType:
-    """What training did, in three lines and a warning if it overfits."""
-    warning = evaluation.overfitting(history)
+def trained(history: History, best: Best, page: Page, ahead: float = 0.1) -> RenderableType:
+    """What training did, in three lines and a warning if it overfits: if its accuracy is `ahead` of validation's."""
+    warning = evaluation.overfitting(history, ahead)
     right, width = history.accuracy, min(40, page.width - 23)
     return lines(
         f"loss      {history.loss[0]:.3f} {draw.curve(history.loss, width, page.ascii_only)} {history.loss[-1]:.4f}",

@@ -96,8 +96,8 @@ def batch(examples: Texts | Pairs, train: TrainConfig) -> RenderableType:
         rows.add_row(*question, _faint(examples.tokens[i].tolist()), asked)
     counted, positions = int(examples.weights.sum()), examples.weights.size
     padding = percent(float(np.mean((examples.tokens if sources is None else sources) == PAD)))
-    unseen = "in the batch: no position looks ahead, so none sees it."
-    masked = "in the questions: the mask keeps every head from looking at it."
+    unseen = f"of the batch is padding ({WORDS[PAD]}): no position looks ahead, so none before it sees it."
+    masked = f"of the questions is padding ({WORDS[PAD]}); the mask keeps every head from looking at it."
     return Group(
         lines(f"An update takes {train.batch_size} examples: an array of {examples.tokens.shape} token ids.", ""),
         rows,
@@ -105,17 +105,16 @@ def batch(examples: Texts | Pairs, train: TrainConfig) -> RenderableType:
             "",
             "Each position is asked for the token that comes next.",
             f"{counted:,} of {positions:,} count: the answers and their ends.",
-            f"{padding} is padding ({WORDS[PAD]}) {unseen if sources is None else masked}",
+            f"{padding} {unseen if sources is None else masked}",
         ),
     )
 
 
 def _faint(ids: list[int]) -> Text:
-    """Tokens, padding faint."""
-    text = Text()
-    for token in ids:
-        text.append(WORDS[token] + " ", style="dim" if token == PAD else "")
-    return text
+    """Tokens; what fills the row up is counted and faint."""
+    filled = sum(token == PAD for token in ids)
+    text = Text(decode(ids))
+    return text.append(f" {WORDS[PAD]} x {filled}", style="dim") if filled else text
 
 
 def answer(question: Question, written: Written, losses: Sequence[float], step: int, page: Page) -> RenderableType:
@@ -154,7 +153,7 @@ def tested(
     if n_wrong:
         many = "all" if len(wrong) == n_wrong else f"the first {len(wrong)}"
         told = [f"{n_wrong:,} of {n:,} answers were wrong; {many} of them:"]
-        told += [f"  {asked.text}, not {said.text}" for asked, said in wrong]
+        told += [f"  {_verdict(*one)}" for one in wrong]
     return Group(
         lines(f"{n:,} questions never trained on; an answer is right if all of its tokens are.", ""),
         rows,
@@ -162,11 +161,17 @@ def tested(
     )
 
 
-def samples(answers: Sequence[tuple[Question, Written]]) -> RenderableType:
+def samples(answers: Sequence[tuple[Question, Written]], page: Page) -> RenderableType:
     """Single answers."""
+    if page.narrow:
+        return lines(*(f"{_verdict(*one)} {100 * one[1].probability:.1f} %" for one in answers))
     rows = table("question", "right>", "answer>", "probability>", "")
     for question, written in answers:
         right = decode(question.reply[:-1])
         verdict = "" if written.tokens == question.reply else "wrong"
         rows.add_row(decode(question.prompt), right, written.text, f"{100 * written.probability:.2f} %", verdict)
     return rows
+
+
+def _verdict(question: Question, written: Written) -> str:
+    return question.text if written.tokens == question.reply else f"{question.text}, not {written.text}"

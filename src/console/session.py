@@ -72,7 +72,8 @@ class Session:
     def _pause(self, title: str) -> None:
         try:
             self.console.print()
-            answer = input(f"[{self.screen_number}/{SCREENS}] {title}: Enter to go on, q to leave > ")
+            gap = "\n" if self.page.narrow else " "
+            answer = input(f"[{self.screen_number}/{SCREENS}] {title}:{gap}Enter to go on, q to leave > ")
         except (EOFError, KeyboardInterrupt):
             answer = "q"
             self.console.print()

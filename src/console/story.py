@@ -18,7 +18,8 @@ def where(session: Session) -> str:
 def python() -> str:
     """The interpreter as the user would type it from here."""
     here = Path.cwd()
-    return str(Path(sys.executable).relative_to(here)) if Path(sys.executable).is_relative_to(here) else "python"
+    near = Path(sys.executable).is_relative_to(here)
+    return shlex.quote(str(Path(sys.executable).relative_to(here))) if near else "python"
 
 
 def introduce(session: Session) -> None:
@@ -28,7 +29,7 @@ def introduce(session: Session) -> None:
     session.screen("The data", lambda: subject.dataset(session.page))
     session.screen("The split", subject.split)
     session.screen("A batch", lambda: subject.batch(first, session.train, session.page))
-    session.screen("The model", lambda: subject.architecture(params))
+    session.screen("The model", lambda: subject.architecture(params, session.page))
     title = f"An answer after {step:,} updates" if step else "An answer before training"
     session.screen(title, lambda: subject.answer(params, step, session.page))
     session.screen("How it is trained", lambda: screens.setup(session.train, where(session), session.page))
@@ -53,7 +54,7 @@ def judge(session: Session) -> None:
     state, best, subject = session.state, session.state.best, session.subject
     assert best is not None
     session.screen_number = 7
-    session.console.print(screens.trained(state.history, best, session.page))
+    session.console.print(screens.trained(state.history, best, session.page, subject.ahead))
     found = subject.twin.train.evaluate(best.params, subject.data.test, model=subject.model)
     session.console.print()
     try:
@@ -71,5 +72,4 @@ def judge(session: Session) -> None:
     session.say(f"Model: {session.best}    run: {session.last}")
     if files:
         session.say(f"Plots: {', '.join(file.name for file in files)}")
-    script = f"{subject.script} --checkpoint {shlex.quote(str(session.best))}"
-    session.say(f"{subject.asks}: {python()} {script}")
+    session.say(f"Ask it: {python()} {subject.ask(session.best)}")

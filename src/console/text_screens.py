@@ -39,9 +39,9 @@ def letters(ids: Sequence[int], task: TextConfig) -> list[str]:
 
 
 def _quoted(ids: Sequence[int], task: TextConfig, page: Page, most: int = 60) -> str:
-    """The beginning of a stretch, on one line."""
+    """The beginning of a stretch, on one line; in quotes, since blanks may be all there is."""
     shown = visible(text.decode(list(ids[:most]), task), page.ascii_only)
-    return shown + ("" if len(ids) <= most else " ..." if page.ascii_only else " …")
+    return f'"{shown}"' + ("" if len(ids) <= most else " ..." if page.ascii_only else " …")
 
 
 def dataset(words: str, data: TextData, page: Page) -> RenderableType:
@@ -49,7 +49,7 @@ def dataset(words: str, data: TextData, page: Page) -> RenderableType:
     task, thing = data.task, THINGS[data.task.level]
     if task.level == "char":
         told = f"A text of {len(words):,} characters, {task.vocab} different ones, each of them a token:"
-        known = [told, visible(task.alphabet, page.ascii_only)]
+        known = [told, label(task.alphabet, page.ascii_only)]
     else:
         known = [f"A text of {len(words.encode()):,} bytes of UTF-8, each of them a token."]
     drawn = (
@@ -104,7 +104,7 @@ def answer(
 
 def one_answer(goes_on: Sequence[int], task: TextConfig, page: Page) -> str:
     """How the model goes on at this moment."""
-    return f"... {_quoted(goes_on, task, page, 40)}"
+    return f"goes on: {_quoted(goes_on, task, page, 40)}"
 
 
 def tested(found: Evaluation, examples: Stretches, task: TextConfig, page: Page) -> RenderableType:

@@ -24,7 +24,7 @@ from common.types import Key
 from common.vocabulary import EOS, ID, START
 
 SAMPLE = 1_000
-_PATIENCE = 1_000
+_PATIENCE = 100
 """Draws for each question that is wanted: more, and the task has not that many."""
 
 

@@ -1,5 +1,6 @@
 """What a run is about, for the screens: its task asked of its model. What the kinds of tasks have in common."""
 
+import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,8 @@ class View(NamedTuple):
     """Their tokens."""
     labels: list[str]
     """The tokens that are looked at, from position 0 on."""
+    reach: int
+    """How many of them the first row can see."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,19 @@ class Subject(ABC):
     data: AnyData
     held_out: ClassVar[str] = "On questions never trained on"
     """The title of the screen with the final figure."""
-    asks: ClassVar[str] = "Ask it"
-    script: ClassVar[str] = "test_model_manually.py"
-    """What asks the trained model."""
 
     @property
     def task(self) -> Any:
         return self.data.task
+
+    @property
+    def ahead(self) -> float:
+        """How far accuracy in training may be ahead of that in validation before it is called overfitting."""
+        return 0.1
+
+    def ask(self, best: Path) -> str:
+        """The script that asks the trained model, with its arguments."""
+        return f"test_model_manually.py --checkpoint {shlex.quote(str(best))}"
 
     @abstractmethod
     def dataset(self, page: Page) -> RenderableType: ...
@@ -87,8 +96,8 @@ class Subject(ABC):
     def view(self) -> View:
         return self._view()
 
-    def architecture(self, params: Tree) -> RenderableType:
-        return screens.architecture(params, flow.of(self.model))
+    def architecture(self, params: Tree, page: Page) -> RenderableType:
+        return screens.architecture(params, flow.of(self.model), page)
 
     def look(self, params: Tree) -> list[Array]:
         """What the view's positions look at, for each block (heads, rows, labels)."""
@@ -97,8 +106,9 @@ class Subject(ABC):
         return [w_BHTS[0][:, view.rows, : len(view.labels)] for w_BHTS in found]
 
     def attention(self, params: Tree, page: Page) -> RenderableType:
-        labels = [label(token, page.ascii_only) for token in self.view.labels]
-        return screens.attention(self.view.intro, labels, [w_HTS[:, 0] for w_HTS in self.look(params)], page)
+        view = self.view
+        labels = [label(token, page.ascii_only) for token in view.labels[: view.reach]]
+        return screens.attention(view.intro, labels, [w_HTS[:, 0, : view.reach] for w_HTS in self.look(params)], page)
 
 
 def evenly(n: int, most: int) -> Array:

@@ -60,7 +60,7 @@ class Digits(Subject):
         test = self.data.test
         asked = test.take(evenly(len(test.targets), 10))
         texts = [decode(row) for row in asked.tokens.tolist()]
-        return digit_screens.samples(texts, asked.targets.tolist(), self._predict(params, asked))
+        return digit_screens.samples(texts, asked.targets.tolist(), self._predict(params, asked), page)
 
     def _ask(self, params: Tree) -> Array:
         """The probabilities of the answers to the example."""
@@ -72,7 +72,9 @@ class Digits(Subject):
     def _view(self) -> View:
         labels = words(self.example.tokens)
         intro = f"{self.example.text}: what the first position, from which the answer is read, looks at."
-        return View(intro, digits.to_examples([self.example], self.task), list(range(len(labels))), labels, labels)
+        return View(
+            intro, digits.to_examples([self.example], self.task), list(range(len(labels))), labels, labels, len(labels)
+        )
 
     def pictures(self, params: Tree, history: History, found: Evaluation, folder: Path) -> list[Path]:
         from common import plots

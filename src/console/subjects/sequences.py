@@ -1,5 +1,6 @@
 """Tasks whose answer is a row of tokens, written by a decoder alone or by encoder and decoder."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,11 @@ class Sequences(Subject):
     @property
     def operations(self) -> bool:
         return self.task.task == "operations"
+
+    @property
+    def ahead(self) -> float:
+        """Short rows, which are easy, are many in training and few among distinct questions: no sign of anything."""
+        return 0.1 if self.operations else math.inf
 
     @cached_property
     def row(self) -> int:
@@ -90,7 +96,7 @@ class Sequences(Subject):
     def samples(self, params: Tree, page: Page) -> RenderableType:
         test = self.data.test
         asked = [question(test, i) for i in evenly(len(test.targets), 10).tolist()]
-        return sequence_screens.samples(list(zip(asked, self._write(params, asked), strict=True)))
+        return sequence_screens.samples(list(zip(asked, self._write(params, asked), strict=True)), page)
 
     def _write(self, params: Tree, asked: Sequence[Question], candidates: int = 1) -> list[Written]:
         """The model's own answers, always the most probable token, as one batch."""
@@ -127,11 +133,12 @@ class Sequences(Subject):
         who = "the start token" if self.across else "the last position of the question"
         intro = f"{decode(asked.prompt)}: what {who}, from which the answer's first token is read, looks at."
         if self.across:
-            return View(intro, shown, list(range(len(asked.reply))), words([START, *written]), words(asked.prompt))
+            rows, source = list(range(len(asked.reply))), words(asked.prompt)
+            return View(intro, shown, rows, words([START, *written]), source, len(source))
         last = len(asked.prompt) - 1
         rows = list(range(last, last + len(asked.reply)))
         text = asked.prompt + written
-        return View(intro, shown, rows, words(text[last:]), words(text))
+        return View(intro, shown, rows, words(text[last:]), words(text), len(asked.prompt))
 
     def pictures(self, params: Tree, history: History, found: Evaluation, folder: Path) -> list[Path]:
         from common import plots

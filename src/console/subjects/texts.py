@@ -1,5 +1,7 @@
 """A text, to be continued by a decoder alone."""
 
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from rich.console import RenderableType
 
 from common import random
 from common.config import TrainConfig
+from common.data import text
 from common.data.batching import AnyExamples
 from common.evaluation import Evaluation
 from common.run import History
@@ -33,8 +36,6 @@ class Texts(Subject):
 
     words: str
     held_out = "On text never trained on"
-    asks = "Let it go on"
-    script = "generate.py"
 
     @property
     def start(self) -> int:
@@ -45,6 +46,11 @@ class Texts(Subject):
     def example(self) -> list[int]:
         """The beginning of the test part."""
         return self.data.test.tokens[0].tolist()
+
+    def ask(self, best: Path) -> str:
+        found = re.search(r"[A-Za-z]+( [a-z]+)*", text.decode(self.example, self.task))
+        begin = "" if found is None else f" --prompt {shlex.quote(found.group())}"
+        return f"generate.py --checkpoint {shlex.quote(str(best))}{begin}"
 
     def dataset(self, page: Page) -> RenderableType:
         return text_screens.dataset(self.words, self.data, page)
@@ -104,7 +110,7 @@ class Texts(Subject):
         letters = text_screens.letters(ids, self.task)
         read = visible("".join(letters[: self.start]), ascii_only=True)
         intro = f"{read}: what the last position, from which the next token is read, looks at."
-        return View(intro, shown, list(range(last, len(ids))), letters[last:], letters)
+        return View(intro, shown, list(range(last, len(ids))), letters[last:], letters, self.start)
 
     def pictures(self, params: Tree, history: History, found: Evaluation, folder: Path) -> list[Path]:
         from common import plots
