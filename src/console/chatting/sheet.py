@@ -39,13 +39,13 @@ class Sheet:
     """One answer after the other on a stream that shows text as it is written."""
 
     def __init__(self, out: Console):
-        self._out, self._plain = out, draw.is_ascii(out)
+        self._out, self.plain = out, draw.is_ascii(out)
         self._column, self._begun = 0, False
         self._blanks = self._word = ""
 
     def write(self, text: str) -> None:
         """Show what has come. A word is shown when it is whole, blanks before the first are not shown at all."""
-        for part in _PARTS.findall(harmless(text, self._plain)):
+        for part in _PARTS.findall(harmless(text, self.plain)):
             if part == "\n":
                 self._flush()
                 if self._begun:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from common import random, tree
+from common import memory, random, tree
 from common.errors import UserError
 from common.sampling import Sampling, Step, bucket
 from common.weights import Loaded
@@ -92,7 +92,9 @@ class Speaker:
     def speak(self, ids: list[int]) -> Iterator[str]:
         """The answer to a conversation of `ids`, in pieces of text; `last` has its figures, as far as it has come.
 
-        Raises UserError where the context has no room, and if the model's numbers overflow.
+        Both twins draw the same noise: their words are the same, until two tokens are so nearly equal that the rounding
+        of float32 decides. Raises UserError where the context or the memory has no room, and if the model's numbers
+        overflow.
         """
         if self.room(ids) < 1:
             raise UserError(f"the conversation has {len(ids)} tokens, the model room for {self.context}")
@@ -124,8 +126,8 @@ class Speaker:
 
     def cache_bytes(self, size: int) -> int:
         """The memory of a cache of that many tokens."""
-        config, dtype = self.model.config, self.model.params["emb"]["w"].dtype
-        return 2 * config.n_blocks * size * config.n_kv_heads * config.d_head * dtype.itemsize
+        itemsize = self.model.params["emb"]["w"].dtype.itemsize
+        return memory.cache(self.model.config, rows=1, size=size, itemsize=itemsize)
 
     def _program(self, ids: list[int]) -> tuple[int, int]:
         """The sizes that a compiled program depends on."""

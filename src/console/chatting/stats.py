@@ -3,6 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
+from common import memory
 from console import page
 from console.chatting.dialogue import Dialogue
 from console.chatting.speaker import Figures, Speaker
@@ -30,18 +31,9 @@ def rows(speaker: Speaker, dialogue: Dialogue) -> dict[str, str]:
     }
 
 
-def memory(size: float) -> str:
-    """Bytes, in the unit that suits them."""
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.3g} {unit}"
-        size /= 1024
-    return f"{size:.3g} GiB"
-
-
 def _answer(speaker: Speaker, last: Figures) -> dict[str, str]:
     """What the last answer took."""
-    found = {"cache": f"{memory(speaker.cache_bytes(last.size))}, room for {last.size:,} tokens"}
+    found = {"cache": f"{memory.words(speaker.cache_bytes(last.size))}, room for {last.size:,} tokens"}
     with_it = ", compiling included" if last.compiled else ""
     if last.written:
         found["read"] = f"{last.read:,} tokens in {last.reading:.2f} s, {_rate(last.read, last.reading)}{with_it}"

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from common.errors import UserError
 from console.chatting.dialogue import Dialogue, Turn
-from console.chatting.sheet import Sheet
+from console.chatting.sheet import Sheet, harmless
 from console.chatting.speaker import Figures, Speaker
 from console.terminal import is_terminal, say
 
@@ -58,6 +58,10 @@ class Talk:
                         break
             except KeyboardInterrupt:
                 stop.wanted = True
+            except UserError:
+                if said:
+                    self.sheet.end()
+                raise
             answer = "".join(said)
             if answer or not stop.wanted:
                 self.dialogue.turns.append(Turn(message, answer))
@@ -94,6 +98,8 @@ class Talk:
         """What there is to say after an answer; often nothing."""
         if stopped:
             return "stopped" if answered else "stopped before the first word: the message was not kept"
+        if not answered:
+            return "the answer is empty"
         used = self.dialogue.used()
         left = self.speaker.context - used
         if last is not None and not last.ended and last.limit < self.speaker.sampling.max_new_tokens:
@@ -109,7 +115,7 @@ class Talk:
     def note(self, sentence: str) -> None:
         """Say something that is no part of an answer; on stderr, so that answers in a pipe stay alone."""
         if sentence:
-            say(self.err, Text(f"({sentence})", "dim"))
+            say(self.err, Text(f"({harmless(sentence, self.sheet.plain)})", "dim"))
 
 
 @dataclass
