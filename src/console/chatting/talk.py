@@ -48,27 +48,32 @@ class Talk:
         if self._answers and not self.interactive:
             self.out.print()  # a blank line between two answers
         self._answers += 1
-        said: list[str] = []
         with _stoppable() as stop:
-            try:
-                for piece in self._pieces(ids):
-                    said.append(piece)
-                    self.sheet.write(piece)
-                    if stop.wanted:
-                        break
-            except KeyboardInterrupt:
-                stop.wanted = True
-            except UserError:
-                if said:
-                    self.sheet.end()
-                raise
-            answer = "".join(said)
+            answer = self._said(ids, stop)
+            stop.deaf = True
             if answer or not stop.wanted:
                 self.dialogue.turns.append(Turn(message, answer))
             self.sheet.end()
             self.note(self._ending(stop.wanted, bool(answer), self.speaker.last))
         if stop.wanted and not self.interactive:
             raise KeyboardInterrupt
+
+    def _said(self, ids: list[int], stop: "_Stop") -> str:
+        """Print the answer to the conversation of `ids`; returns it, or as much as there is when it is stopped."""
+        said: list[str] = []
+        try:
+            for piece in self._pieces(ids):
+                said.append(piece)
+                self.sheet.write(piece)
+                if stop.wanted:
+                    break
+        except KeyboardInterrupt:
+            stop.wanted = True
+        except UserError:
+            if said:
+                self.sheet.end()
+            raise
+        return "".join(said)
 
     def _pieces(self, ids: list[int]) -> Iterator[str]:
         """The answer as it comes; until it does, what is being waited for."""
@@ -121,6 +126,8 @@ class Talk:
 @dataclass
 class _Stop:
     wanted: bool = False
+    deaf: bool = False
+    """Whether it is too late: nothing is interrupted any more."""
 
 
 @contextlib.contextmanager
@@ -132,7 +139,7 @@ def _stoppable() -> Iterator[_Stop]:
     stop = _Stop()
 
     def note(number: int, frame: FrameType | None) -> None:
-        if not stop.wanted:
+        if not stop.wanted and not stop.deaf:
             stop.wanted = True
             raise KeyboardInterrupt
 
