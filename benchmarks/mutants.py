@@ -34,6 +34,7 @@ TESTS = [
     "tests/test_gradients.py::test_every_tensor_along_one_direction",
     "tests/test_gradients.py::test_every_tensor_of_the_default_model_along_one_direction",
     "tests/test_gradients.py::test_backward_changes_nothing_it_was_given",
+    "tests/test_gradients.py::test_float32_stays_float32",
     "tests/test_facts.py",
     "tests/test_golden.py",
 ]

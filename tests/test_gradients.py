@@ -118,6 +118,22 @@ def test_backward_changes_nothing_it_was_given(case):
     assert all(map(np.array_equal, tree.leaves(list(as_tuple(first))), tree.leaves(list(as_tuple(again)))))
 
 
+def single(value: Tree) -> Tree:
+    """The same with float32 for float64."""
+    if isinstance(value, tuple):
+        return tuple(single(part) for part in value)
+    return tree.map(lambda x: x.astype(np.float32) if getattr(x, "dtype", None) == np.float64 else x, value)
+
+
+@every_case
+def test_float32_stays_float32(case):
+    """One float64 on the way would make all that follows it twice as slow."""
+    forward, backward = case.functions()
+    y, saved = forward(*map(single, case.args), **{name: single(value) for name, value in case.kw.items()})
+    grads = backward(np.ones_like(y), saved)
+    assert {x.dtype for x in tree.leaves([y, *as_tuple(grads)])} == {np.dtype(np.float32)}
+
+
 DEFAULT = ClassifierConfig()
 WEIGHTS = read_only(params.init(random.key(3), DEFAULT, np.float64))
 TOKENS = np.array([[15, 17, 7, 5, 11, 18], [12, 17, 3, 3, 18, 0], [16, 17, 9, 18, 0, 0]])
