@@ -1,4 +1,4 @@
-"""Train the digit transformer, one screen at a time. `python train_step_by_step.py --help` lists what can be chosen."""
+"""Train a transformer, one screen at a time. `python train_step_by_step.py --help` lists what can be chosen."""
 
 import sys
 
