@@ -146,6 +146,13 @@ def test_update_brings_shown_source_up_to_date(tmp_path):
     assert path.read_text() == SAMPLE
 
 
+def test_update_fills_empty_blocks(tmp_path):
+    shown = SAMPLE.index("def causal"), SAMPLE.index("```", SAMPLE.index("def causal"))
+    path = written(tmp_path, (SAMPLE[: shown[0]] + SAMPLE[shown[1] :]).replace("twice 5.0\n", ""))
+    assert updating.update(path, force=True) == []
+    assert path.read_text() == SAMPLE
+
+
 def test_update_tells_of_an_output_that_nothing_shows(tmp_path):
     path = written(tmp_path, SAMPLE.replace("a = 2\n", "a = 2\nprint(a)\n"))
     assert any("no text block" in told for told in updating.update(path))

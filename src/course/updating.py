@@ -42,7 +42,8 @@ def _write(page: Page, changes: list[tuple[Block, str]]) -> Page:
     text = page.text
     for block, body in sorted(changes, key=lambda change: -change[0].start):
         old = text[block.start : block.end]
-        text = text[: block.start] + old[: old.index(block.body, old.index("```"))] + body + "```" + text[block.end :]
+        head = old[: old.index("\n", old.index("```")) + 1]
+        text = text[: block.start] + head + body + "```" + text[block.end :]
     if text != page.text:
         page.path.write_text(text, encoding="utf-8")
     return pages.parse(text, page.path)
