@@ -111,7 +111,8 @@ class Talk:
             return "cut: the context is full; /undo takes back what was said last, /reset begins anew"
         cut = ""
         if last is not None and not last.ended:
-            cut = f"cut after {last.written:,} tokens, /max-new-tokens allows more"
+            sign = "/" if self.interactive else "--"
+            cut = f"cut after {last.written:,} tokens, {sign}max-new-tokens allows more"
         near = ""
         if left < min(self.speaker.sampling.max_new_tokens, self.speaker.context // 4):
             near = f"{max(left, 0):,} of {self.speaker.context:,} tokens are left; then it takes /undo or /reset"
