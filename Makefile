@@ -68,6 +68,7 @@ clean:  ## remove the environment and caches; runs/ stays
 
 # an environment of its own: with libtpu installed, JAX looks for a TPU at every start
 .venv-tpu/tpu: pyproject.toml constraints.txt
+	@echo "making .venv-tpu (the TPU compiler is large: a minute or two)"
 	@$(PYTHON) -m venv .venv-tpu
 	@.venv-tpu/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[tpu]'
 	@touch $@
