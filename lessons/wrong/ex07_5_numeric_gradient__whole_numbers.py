@@ -1,0 +1,15 @@
+# says: an array of whole numbers
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def numeric_gradient(fn: Callable[[np.ndarray], float], x: np.ndarray, h: float = 1e-5) -> np.ndarray:
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[place] += h
+        down[place] -= h
+        gradient[place] = (fn(up) - fn(down)) / (2 * h)
+    return gradient
