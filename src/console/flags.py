@@ -44,7 +44,7 @@ KEPT = ("model", "task", *MODEL, *TASKS_OF, "split_seed", *TRAINING)
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="train_step_by_step.py",
-        description="Train a transformer, one screen at a time; --no-interactive for the plain run.",
+        description="Train a transformer and stop anywhere in it; --no-interactive for the plain run.",
         epilog="Defaults that are not named depend on model and task; the screens before training show them all.",
         allow_abbrev=False,
     )
@@ -100,6 +100,9 @@ def _training(p: argparse._ArgumentGroup) -> None:
 
 def _run(p: argparse._ArgumentGroup) -> None:
     p.add_argument("--no-interactive", action="store_true", help="run without pauses")
+    p.add_argument("--script", metavar="FILE", help="commands of the stepper, one a line, - for standard input")
+    p.add_argument("--steps", type=int, metavar="N", help="show N updates station by station, without pauses")
+    p.add_argument("--json", action="store_true", help="one JSON object an update, for --steps N or the whole run")
     p.add_argument("--out", type=Path, metavar="DIR", help="folder for checkpoints and plots (default: new, in runs/)")
     p.add_argument("--overwrite", action="store_true", help="write into --out even if it holds a run")
     p.add_argument("--resume", type=Path, metavar="DIR", help="go on with this folder's run; it keeps its settings")

@@ -23,6 +23,11 @@ class Options:
     words: str
     """The text of a text task."""
     interactive: bool
+    script: str | None
+    """A file of commands for the stepper, or `-`."""
+    steps: int | None
+    """So many updates are shown without pauses."""
+    json: bool
     out: Path | None
     overwrite: bool
     resume: Path | None
@@ -33,6 +38,11 @@ class Options:
     seeds: int | None
     """How many runs of a population; None is a single run."""
 
+    @property
+    def unattended(self) -> bool:
+        """Whether the stepper walks without a person."""
+        return self.script is not None or self.steps is not None or self.json
+
 
 def read(argv: Sequence[str] | None) -> Options:
     """The options of a command line. Raises UserError for a value that cannot be; argparse itself exits with 2."""
@@ -40,6 +50,9 @@ def read(argv: Sequence[str] | None) -> Options:
     _check(given)
     shared = {
         "interactive": not given.no_interactive,
+        "script": given.script,
+        "steps": given.steps,
+        "json": given.json,
         "out": given.out,
         "overwrite": given.overwrite,
         "resume": given.resume,
@@ -69,6 +82,16 @@ def _check(given: argparse.Namespace) -> None:
     """Raises UserError for flags that cannot be, or not together, whatever is trained."""
     if given.out is not None and not given.out.name:
         raise UserError("--out must name a folder, not the one the program stands in")
+    walks = [name for name in ("script", "steps", "json") if getattr(given, name)]
+    if walks and (given.no_interactive or given.seeds is not None):
+        other = "--no-interactive" if given.no_interactive else "--seeds"
+        raise UserError(
+            f"--{walks[0]} walks through the updates of one run and {other} does not: leave one of them out"
+        )
+    if given.script is not None and len(walks) > 1:
+        raise UserError(f"--script says itself how far to go: leave out --{walks[1]}")
+    if given.steps is not None and given.steps < 1:
+        raise UserError(f"--steps must be at least 1, not {given.steps}")
     if given.save_every < 1:
         raise UserError(f"--save-every must be at least 1, not {given.save_every}")
     if given.seeds is not None and not 1 <= given.seeds <= 10_000:

@@ -2,7 +2,9 @@
 
 import signal
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -13,6 +15,11 @@ from rich.text import Text
 from common.run import TrainState
 from console import screens
 from console.session import Session
+
+MANY = 50
+"""Updates that JAX makes at a time."""
+Until = Callable[[TrainState], bool]
+"""Whether a run has come as far as was wished."""
 
 
 @dataclass
@@ -35,24 +42,28 @@ class Stop:
         self.signal = number
 
 
-def run(session: Session) -> int:
-    """Train to the end or to a signal; returns the signal's number, or 0. Saves each epoch and on the way."""
+def run(session: Session, until: Until | None = None, target: int | None = None) -> int:
+    """Train to the end, to a signal, or until a state is as wished; returns the signal's number, or 0.
+
+    Saves each epoch, on the way, and where it stops. `target` is the update to stop after, where that is known.
+    """
     session.save()
-    session.say(screens.epoch_head(session.page))
+    per_epoch = session.train.steps_per_epoch
+    if target is None or target // per_epoch > session.state.step // per_epoch:
+        session.say(screens.epoch_head(session.page))
     # a diverging run is stopped with a sentence; NumPy's own warnings on the way there would hide it
     with Stop() as stop, np.errstate(over="ignore", invalid="ignore"), _progress(session) as progress:
-        return _walk(session, stop, progress)
+        return _walk(session, stop, progress, until, target)
 
 
-def _walk(session: Session, stop: Stop, progress: Progress) -> int:
+def _walk(session: Session, stop: Stop, progress: Progress, until: Until | None, target: int | None) -> int:
     subject, train, begun = session.subject, session.train, time.monotonic()
     waiting = "compiling, first time only" if subject.twin.name == "jax" else ""
     if waiting and not session.console.is_terminal:
         session.say(waiting)
     task = progress.add_task("", total=train.steps, completed=session.state.step, loss=waiting, rate="")
     saved = session.state.step
-    every = 1 if subject.twin.name == "numpy" else 50
-    for state in subject.twin.train.fit(session.state, subject.data, model=subject.model, train=train, every=every):
+    for state in _states(session, until, target):
         session.state = state
         if waiting:
             first = f"first {state.step - saved} updates after {time.monotonic() - begun:.1f} s"
@@ -62,12 +73,32 @@ def _walk(session: Session, stop: Stop, progress: Progress) -> int:
         epoch_ended = state.step % train.steps_per_epoch == 0
         if epoch_ended:
             _end_of_epoch(session, progress)
-        if epoch_ended or state.step - saved >= session.asked.save_every or stop.signal:
+        enough = state.step == target or (until is not None and until(state))
+        if epoch_ended or state.step - saved >= session.asked.save_every or stop.signal or enough:
             session.save()
             saved = state.step
         if stop.signal:
             return stop.signal if state.step < train.steps else 0
+        if enough:
+            return 0
     return 0
+
+
+def _states(session: Session, until: Until | None, target: int | None) -> Iterator[TrainState]:
+    """The states of the walk: of NumPy after each update, of JAX after many where nobody has to look in between."""
+    subject = session.subject
+    fit = partial(subject.twin.train.fit, data=subject.data, model=subject.model, train=session.train)
+    many = 1 if subject.twin.name == "numpy" or until is not None else MANY
+    if target is None or many == 1:
+        yield from fit(session.state, every=many)
+        return
+    while session.state.step + many <= target:
+        for state in fit(session.state, every=many):
+            yield state
+            if state.step + many > target:
+                break
+    if session.state.step < target:
+        yield from fit(session.state, every=1)
 
 
 def _progress(session: Session) -> Progress:

@@ -1,6 +1,5 @@
 """One call of the training program: what it works on, what it says, what it keeps."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,6 @@ from console.subjects import Subject
 
 LAST, BEST, TEXT = "last.safetensors", "best.safetensors", "text.txt"
 """In a run's folder: the run, which is resumed where it was read; the model to ask; the text of a text task."""
-SCREENS = 10
-
-
-class Leave(Exception):  # noqa: N818 (a wish, no error)
-    """The user has asked to leave at a pause."""
 
 
 @dataclass
@@ -39,7 +33,6 @@ class Session:
     folder: Path
     asked: Options
     state: TrainState
-    screen_number: int = 0
     maps: list[tuple[int, list[Array]]] = field(default_factory=list)
     """Attention of the subject's view at the end of each epoch of this call."""
 
@@ -59,26 +52,11 @@ class Session:
         """A line that is not broken: it may hold a path."""
         self.console.print(Text(text), soft_wrap=True)
 
-    def screen(self, title: str, build: Callable[[], RenderableType]) -> None:
-        """Pause, then show a screen. In a plain run: only its title and content. Raises Leave."""
-        self.screen_number += 1
-        if self.asked.interactive:
-            self._pause(title)
+    def screen(self, title: str, content: RenderableType) -> None:
+        """Show a screen under its title."""
         line = "-" if self.page.ascii_only else "─"
-        number = f"{self.screen_number}. " if self.asked.interactive else ""
-        self.console.print(Rule(number + title, align="left", characters=line, style="dim"))
-        self.console.print(build())
-
-    def _pause(self, title: str) -> None:
-        try:
-            self.console.print()
-            gap = "\n" if self.page.narrow else " "
-            answer = input(f"[{self.screen_number}/{SCREENS}] {title}:{gap}Enter to go on, q to leave > ")
-        except (EOFError, KeyboardInterrupt):
-            answer = "q"
-            self.console.print()
-        if answer.strip().lower() in ("q", "quit", ":q", "exit"):
-            raise Leave
+        self.console.print(Rule(title, align="left", characters=line, style="dim"))
+        self.console.print(content)
 
     def save(self) -> None:
         """Write the run as it is now."""

@@ -1,12 +1,12 @@
-"""What a run shows, in order: what there is before the first update, the training, and what came of it."""
+"""What a plain run says: before the first update, and what came of it."""
 
 import shlex
 import sys
 from pathlib import Path
 
-from common.data import batching
-from console import pictures, running, screens
-from console.session import Leave, Session
+from console import flags, pictures, running, screens
+from console.options import Options
+from console.session import Session
 from console.subjects import Texts
 
 
@@ -22,26 +22,11 @@ def python() -> str:
     return shlex.quote(str(Path(sys.executable).relative_to(here))) if near else "python"
 
 
-def introduce(session: Session) -> None:
-    """Screens 1 to 6: everything before the first update."""
-    subject, step, params = session.subject, session.state.step, session.state.params
-    first = batching.batch(subject.data.train, session.train, step)
-    session.screen("The data", lambda: subject.dataset(session.page))
-    session.screen("The split", subject.split)
-    session.screen("A batch", lambda: subject.batch(first, session.train, session.page))
-    session.screen("The model", lambda: subject.architecture(params, session.page))
-    title = f"An answer after {step:,} updates" if step else "An answer before training"
-    session.screen(title, lambda: subject.answer(params, step, session.page))
-    session.screen("How it is trained", lambda: screens.setup(session.train, where(session), session.page))
-
-
 def train(session: Session) -> int:
-    """Screen 7. Returns the number of the signal that stopped it, or 0."""
-    saving = f"Saving to {session.folder}. Ctrl-C stops and saves."
-    if session.asked.interactive:
-        session.screen("Training", lambda: screens.lines(saving))
-    else:
-        session.say(f"{saving}\n")
+    """Say what there is to say before the first update, then train. Returns the signal that stopped it, or 0."""
+    session.console.print(session.subject.split())
+    session.console.print(screens.setup(session.train, where(session), session.page))
+    session.say(f"Saving to {session.folder}. Ctrl-C stops and saves.\n")
     if isinstance(session.subject, Texts):
         session.save_text(session.subject.words)
     if session.state.best is None:
@@ -50,26 +35,40 @@ def train(session: Session) -> int:
 
 
 def judge(session: Session) -> None:
-    """Screens 8 to 10: the test part, single answers, attention; then the plots and what to do next."""
+    """What training did and the test part; then the plots and what to do next."""
     state, best, subject = session.state, session.state.best, session.subject
     assert best is not None
-    session.screen_number = 7
     session.console.print(screens.trained(state.history, best, session.page, subject.ahead))
     found = subject.twin.train.evaluate(best.params, subject.data.test, model=subject.model)
     session.console.print()
-    try:
-        session.screen(subject.held_out, lambda: subject.tested(best.params, found, session.page))
-        if session.asked.interactive:
-            session.screen("Single answers", lambda: subject.samples(best.params, session.page))
-            session.screen("Attention", lambda: subject.attention(best.params, session.page))
-    except Leave:
-        pass
+    session.screen(subject.held_out, subject.tested(best.params, found, session.page))
     session.console.print()
     files = []
     if session.asked.plots:
         session.say("Drawing ...")
         files = pictures.draw(session, best, found)
-    session.say(f"Model: {session.best}    run: {session.last}")
+    model, ask = last_words(session)
+    session.say(model)
     if files:
         session.say(f"Plots: {', '.join(file.name for file in files)}")
-    session.say(f"Ask it: {python()} {subject.ask(session.best)}")
+    session.say(ask)
+
+
+def last_words(session: Session) -> tuple[str, str]:
+    """Where the model is, and how to ask it."""
+    ask = f"Ask it: {python()} {session.subject.ask(session.best)}"
+    return f"Model: {session.best}    run: {session.last}", ask
+
+
+def again(session: Session) -> str:
+    """How to go on with a run that was stopped."""
+    resume = f"train_step_by_step.py --resume {shlex.quote(str(session.folder))}{_flags(session.asked)}"
+    return f"Go on with: {python()} {resume}"
+
+
+def _flags(asked: Options) -> str:
+    said = "" if asked.interactive else " --no-interactive"
+    said += "" if asked.backend == "numpy" else f" --backend {asked.backend}"
+    said += "" if asked.device is None else f" --device {asked.device}"
+    said += "" if asked.plots else " --no-plots"
+    return said + ("" if asked.save_every == flags.SAVE_EVERY else f" --save-every {asked.save_every}")

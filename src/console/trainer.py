@@ -1,10 +1,9 @@
-"""`train_step_by_step.py`: prepare, train, judge, save; with a screen before each part when a person is there.
+"""`train_step_by_step.py`: prepare, train, judge, save; station by station when a person is there.
 
 The run's folder holds `last.safetensors` (everything needed to go on), `best.safetensors` (the model to ask), plots,
 and the text of a text task.
 """
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,10 @@ from common.config import ClassifierConfig, DigitsConfig, TextConfig
 from common.data import tasks, text
 from common.errors import UserError
 from common.run import TrainState
-from console import backend, draw, flags, folders, options, population, screens, story, subjects
+from console import backend, draw, folders, options, population, story, subjects
 from console.options import Options
-from console.session import LAST, TEXT, Leave, Session
+from console.session import LAST, TEXT, Session
+from console.stepper import prompting
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,18 +26,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         asked = options.read(argv)
-        if asked.interactive and not draw.interactive():
+        if asked.interactive and not asked.unattended and not draw.interactive():
             raise UserError("there is no terminal to pause on: add --no-interactive for the plain run")
         if asked.seeds is not None:
             return _population(asked, console)
-        return _run(_prepare(asked, console))
+        session = _prepare(asked, console)
+        return prompting.walk(session) if asked.interactive else _run(session)
     except (UserError, MemoryError) as error:
         full = "this takes more memory than there is: make the model, the batch or the task smaller"
         print(f"error: {full if isinstance(error, MemoryError) else error}", file=sys.stderr)
         return 2
-    except Leave:
-        console.print("Left before training: nothing was written.", markup=False)
-        return 0
     except KeyboardInterrupt:
         print("interrupted; what was saved before stays", file=sys.stderr)
         return 130
@@ -58,7 +56,7 @@ def _population(asked: Options, console: Console) -> int:
 
 def _prepare(asked: Options, console: Console) -> Session:
     if asked.resume is not None:
-        return _resumed(asked, console, asked.resume)
+        return resumed(asked, console, asked.resume)
     twin = backend.choose(asked.backend, asked.device)
     model, task, train = asked.model, asked.task, asked.train
     assert model is not None and task is not None and train is not None
@@ -68,7 +66,8 @@ def _prepare(asked: Options, console: Console) -> Session:
     return Session(console, subject, train, folder, asked, twin.train.init(model, train))
 
 
-def _resumed(asked: Options, console: Console, where: Path) -> Session:
+def resumed(asked: Options, console: Console, where: Path) -> Session:
+    """A session that goes on with the run in a folder. Raises UserError if there is none."""
     twin = backend.choose(asked.backend, asked.device)
     path = where / LAST if where.is_dir() else where
     if path.name != LAST and path.exists():
@@ -93,24 +92,10 @@ def _run(session: Session) -> int:
         session.say(f"Resuming {session.last} at update {state.step:,} of {train.steps:,}.")
     if state.step >= train.steps:
         session.say("This run is already complete.")
-    elif session.asked.interactive:
-        story.introduce(session)
-    else:
-        session.console.print(session.subject.split())
-        session.console.print(screens.setup(train, story.where(session), session.page))
     stopped = story.train(session) if state.step < train.steps else 0
     if stopped:
         session.say(f"\nStopped after update {session.state.step:,} of {train.steps:,}; nothing is lost.")
-        again = f"train_step_by_step.py --resume {shlex.quote(str(session.folder))}{_flags(session.asked)}"
-        session.say(f"Go on with: {story.python()} {again}")
+        session.say(story.again(session))
         return 128 + stopped
     story.judge(session)
     return 0
-
-
-def _flags(asked: Options) -> str:
-    said = "" if asked.interactive else " --no-interactive"
-    said += "" if asked.backend == "numpy" else f" --backend {asked.backend}"
-    said += "" if asked.device is None else f" --device {asked.device}"
-    said += "" if asked.plots else " --no-plots"
-    return said + ("" if asked.save_every == flags.SAVE_EVERY else f" --save-every {asked.save_every}")

@@ -1,0 +1,112 @@
+"""The commands that keep something: checkpoints, pictures; and leaving."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from common.errors import UserError
+from console import pictures, story
+from console.page import lines
+from console.stepper import twins
+from console.stepper.commands import Command, Shown
+from console.subjects import Texts
+
+if TYPE_CHECKING:
+    from console.stepper.stepper import Stepper
+
+CHANGES = "changes.json"
+
+
+def prepare(stepper: "Stepper") -> None:
+    """Make the run's folder ready to be written into."""
+    session = stepper.session
+    if isinstance(session.subject, Texts):
+        session.save_text(session.subject.words)
+    if stepper.state.best is None:
+        session.best.unlink(missing_ok=True)  # of a run that is overwritten
+
+
+def save_now(stepper: "Stepper") -> list[str]:
+    """Write the run as it is; what was written."""
+    session = stepper.session
+    prepare(stepper)
+    session.state = twins.of_twin(stepper.state, session.subject.twin)
+    session.save()
+    if stepper.state.best is not None:
+        session.save_best(stepper.state.best)
+    stepper.saved = stepper.state.step
+    if stepper.changes:
+        (session.folder / CHANGES).write_text(json.dumps(stepper.changes, indent=1) + "\n")
+    return [f"Update {stepper.state.step:,} of {session.train.steps:,} is saved: {session.last}"]
+
+
+def note(stepper: "Stepper", setting: str, before: Any, after: Any) -> None:
+    """Remember a change of the settings; it is written with the next save."""
+    stepper.changes.append({"after_update": stepper.state.step, "setting": setting, "from": before, "to": after})
+    stepper.saved = -1
+
+
+def changes(folder: Path) -> list[dict[str, Any]]:
+    """What was changed in a run that is gone on with."""
+    try:
+        told = json.loads((folder / CHANGES).read_text())
+    except (OSError, ValueError):
+        return []
+    return told if isinstance(told, list) else []
+
+
+def save(stepper: "Stepper", words: list[str]) -> Shown:
+    return lines(*save_now(stepper))
+
+
+def load(stepper: "Stepper", words: list[str]) -> Shown:
+    """Go on with another run, or with this one as it was saved."""
+    from console import trainer
+
+    where = Path(" ".join(words)) if words else stepper.session.folder
+    stepper.begin(trainer.resumed(stepper.session.asked, stepper.session.console, where))
+    return [lines(f"Loaded {stepper.session.last}: {stepper.state.step:,} updates are made."), stepper.screen()]
+
+
+def plot(stepper: "Stepper", words: list[str]) -> RenderableType:
+    best = stepper.state.best
+    if best is None:
+        raise UserError("the pictures need the end of an epoch: `run epoch` goes there")
+    from console.stepper import walking
+
+    walking.keep_epoch(stepper)
+    session = stepper.session
+    session.state = twins.of_twin(stepper.state, session.subject.twin)
+    session.folder.mkdir(parents=True, exist_ok=True)
+    files = pictures.draw(session, best, stepper.judged())
+    return lines(f"Drawn in {session.folder}: {', '.join(file.name for file in files)}")
+
+
+def close(stepper: "Stepper") -> list[RenderableType]:
+    """The end of a run that was walked through: saved, drawn, and how to ask its model."""
+    told = save_now(stepper) if stepper.unsaved else []
+    session = stepper.session
+    drawn = [plot(stepper, [])] if session.asked.plots else []
+    return [lines(*told), *drawn, *(Text(line) for line in story.last_words(session))]
+
+
+def leave(stepper: "Stepper", words: list[str]) -> Shown:
+    stepper.leaving = True
+    return lines(*save_now(stepper)) if stepper.unsaved else None
+
+
+def leave_unsaved(stepper: "Stepper", words: list[str]) -> Shown:
+    stepper.leaving, stepper.abandoned = True, True
+    return lines("Left without saving." if stepper.unsaved else "Nothing had to be saved.")
+
+
+COMMANDS = (
+    Command(("plot",), "plot", "Draw the pictures of the run into its folder.", plot),
+    Command(("save",), "save", "Write the run as it is now; training goes on.", save),
+    Command(("load",), "load [DIR]", "Go on with the run in a folder, or with this one as it was last saved.", load),
+    Command(("q", "quit", "exit", ":q"), "q", "Save, where updates were made, and leave.", leave),
+    Command(("q!",), "q!", "Leave without saving.", leave_unsaved),
+)
