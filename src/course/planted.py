@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from common import tree
 from common.sums import mean
 from common.types import Array
 from numpy_ref.layers import attention, embedding, ffn, layernorm, linear
@@ -31,14 +32,13 @@ def copied(dy_BTD: Array, saved, right: Callable[..., Any] = attention.backward)
 def blind(dy_BTD: Array, saved, right: Callable[..., Any] = attention.backward):
     """The weights of q and k have no gradient: the heads are never told where to look."""
     d_params, dx_BTD, dsrc_BSD = right(dy_BTD, saved)
-    none = {"w": np.zeros_like(d_params["v"]["w"])}
-    return d_params | {"q": none, "k": none}, dx_BTD, dsrc_BSD
+    return d_params | {name: tree.map(np.zeros_like, d_params[name]) for name in "qk"}, dx_BTD, dsrc_BSD
 
 
 def uphill(dy_BTD: Array, saved, right: Callable[..., Any] = attention.backward):
     """A lost minus sign: the weights of q and k are moved the wrong way."""
     d_params, dx_BTD, dsrc_BSD = right(dy_BTD, saved)
-    return d_params | {name: {"w": -d_params[name]["w"]} for name in "qk"}, dx_BTD, dsrc_BSD
+    return d_params | {name: tree.map(np.negative, d_params[name]) for name in "qk"}, dx_BTD, dsrc_BSD
 
 
 def twice(dloss: Array, saved, right: Callable[..., Any] = cross_entropy.backward):

@@ -1,0 +1,271 @@
+"""The stepper's proofs: right gradients pass, every named wrong one is found, and mending gives the right ones back."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from common import gradcheck, params, random, tree
+from common.config import ClassifierConfig, GPTConfig, LlamaConfig, Seq2SeqConfig
+from common.data.batching import Examples, Pairs, Stretches
+from common.errors import UserError
+from common.trace import Trace
+from console.stepper import agreeing, breaking, explaining, moment, proving
+from console.stepper.proving import BAD, KINK, OK, ZERO, Problem
+from course import planted
+
+SIZES = {"d_model": 8, "n_heads": 2, "d_ffn": 12}
+TOKENS = np.array([[15, 17, 7, 5, 7, 18], [12, 17, 3, 18, 0, 0]])
+BEFORE, NEXT = TOKENS[:, :-1], TOKENS[:, 1:]
+COUNTS = NEXT != 0
+
+
+@cache
+def problem(family: str) -> Problem:
+    """A tiny model and a batch in which tokens repeat and positions are masked."""
+    key = None
+    if family == "classifier":
+        model, examples = ClassifierConfig(**SIZES), Examples(TOKENS, TOKENS != 0, np.array([9, 3]))
+    elif family == "gpt":
+        model, examples = GPTConfig(20, **SIZES, max_len=7, dropout=0.2), Stretches(BEFORE, NEXT, COUNTS)
+        key = random.key(5)
+    elif family == "seq2seq":
+        model = Seq2SeqConfig(20, 20, **SIZES, n_encoder=1, n_decoder=1, dropout=0.2)
+        examples, key = Pairs(TOKENS, TOKENS != 0, BEFORE, NEXT, COUNTS), random.key(6)
+    else:
+        model = LlamaConfig(20, d_model=8, n_heads=2, n_kv_heads=1, d_head=4, d_ffn=12, bias=True)
+        examples = Stretches(BEFORE, NEXT, COUNTS)
+    drawn = params.init(random.key(3), model, np.float64)
+    weights = tree.build({name: stirred(i, x) for i, (name, x) in enumerate(tree.items(drawn))})
+    return Problem(weights, examples, model, key)
+
+
+def stirred(number, x):
+    """Biases and gains that are not 0 and 1, and weights of a size that makes every part of the model matter."""
+    size = 10 if x.ndim > 1 and x.std() < 0.05 else 1
+    return size * x + 0.1 * random.normal(random.fold_in(random.key(4), number), x.shape)
+
+
+def again(family: str) -> Problem:
+    """The same problem, which asks the backward as it is now."""
+    known = problem(family)
+    return Problem(known.params, known.examples, known.model, known.key)
+
+
+FAMILIES = ("classifier", "gpt", "seq2seq", "llama")
+every_family = pytest.mark.parametrize("family", FAMILIES)
+every_break = pytest.mark.parametrize("name", [one.name for one in breaking.BREAKS])
+
+
+@pytest.fixture(autouse=True)
+def _mended():
+    yield
+    breaking.mend()
+
+
+@every_family
+def test_the_shipped_gradients_are_proved(family):
+    rows = list(proving.every(problem(family)))
+    assert [row.name for row in rows] == list(params.names(problem(family).model))
+    assert {row.verdict for row in rows} <= {OK, ZERO}
+    assert max(row.along for row in rows) < proving.EXACT
+
+
+def test_a_key_bias_is_zero_by_mathematics_unless_keys_are_turned():
+    assert proving.tensor(problem("gpt"), "blocks.0.attn.k.b").verdict == ZERO
+    assert proving.tensor(problem("llama"), "blocks.0.attn.k.b").verdict == OK
+    assert np.any(problem("gpt").grads["blocks.0.attn.k.b"] != 0)  # rounding is left of it
+
+
+def test_the_embedding_of_an_absent_token_is_exactly_zero():
+    one = proving.entry(problem("classifier"), "emb.w", (11, 3))
+    assert (one.verdict, one.analytic, one.numeric, one.complex_step) == (ZERO, 0, 0, 0)
+
+
+@every_family
+@every_break
+def test_every_break_is_found_where_it_is_and_mended(family, name, monkeypatch):
+    right = problem(family).grads
+    breaking.swap(name)
+    broken = again(family)
+    changed = {n for n, d in gradcheck.difference(broken.grads, right).items() if d > 1e-9}
+    remembered(monkeypatch, family)
+    found = {row.name for row in proving.every(broken, entries=1) if row.verdict == BAD}
+    assert changed
+    assert found == changed
+    breaking.mend(name)
+    assert all(np.array_equal(g, right[n]) for n, g in again(family).grads.items())
+
+
+_known: dict = {}
+
+
+def remembered(monkeypatch, family):
+    """The witnesses of a family are asked once: what the loss does does not depend on any backward."""
+    for kind in ("_complex_step", "_difference"):
+        ask = getattr(proving, kind)
+
+        def asked(problem, name, *rest, kind=kind, ask=ask):
+            key = (family, kind, name, *(r.tobytes() if isinstance(r, np.ndarray) else r for r in rest))
+            if key not in _known:
+                _known[key] = ask(problem, name, *rest)
+            return _known[key]
+
+        monkeypatch.setattr(proving, kind, asked)
+
+
+# ---- kinks ----
+
+
+def on_a_kink(distance: float) -> tuple[Problem, tuple[int, ...]]:
+    """The classifier with a bias of its feed-forward moved until a unit stands so far above its kink."""
+    known = problem("classifier")
+    with Trace(known.params) as trace:
+        known.loss(known.params)
+    a_BTF = trace["blocks.0.ffn/ffn.forward/a_BTF"]
+    unit = 5
+    b_F = known.params["blocks"][0]["ffn"]["up"]["b"].copy()
+    b_F[unit] += distance - a_BTF[0, 2, unit]
+    moved = tree.build(tree.named(known.params) | {"blocks.0.ffn.up.b": b_F})
+    return Problem(moved, known.examples, known.model), (unit,)
+
+
+def test_a_kink_is_called_a_kink_and_passes_with_a_smaller_step():
+    there, at = on_a_kink(0.5 * proving.H)
+    one = proving.entry(there, "blocks.0.ffn.up.b", at)
+    assert (one.verdict, one.switched) == (KINK, 1)
+    assert one.h < proving.H
+    assert one.error <= proving.EXACT and one.rough_error <= one.rough_bar
+    assert proving.entry(on_a_kink(50 * proving.H)[0], "blocks.0.ffn.up.b", at).verdict == OK
+
+
+def test_a_wrong_gradient_on_a_kink_is_wrong():
+    there, at = on_a_kink(0.5 * proving.H)
+    breaking.swap("constant-norm")
+    assert proving.entry(there, "blocks.0.ffn.up.b", at).verdict == BAD
+
+
+# ---- breaking ----
+
+
+def test_two_breaks_live_together_where_their_places_differ():
+    breaking.swap("copy-qk")
+    breaking.swap("twice")  # as the lesson calls it
+    assert breaking.active() == ("copy-qk", "double-softmax")
+    with pytest.raises(UserError, match="would take the place of copy-qk"):
+        breaking.swap("sign")
+    with pytest.raises(UserError, match="already"):
+        breaking.swap("copy-qk")
+    assert breaking.mend("copy-qk") == ("copy-qk",)
+    assert breaking.active() == ("double-softmax",)
+
+
+def test_the_lesson_and_the_stepper_plant_the_same_errors():
+    for name in planted.HOME:
+        one = breaking.named(name)
+        right = problem("classifier")
+        with planted.planted(name):
+            wanted = tree.named(right.backward(right.at)[2])
+        breaking.swap(one.name)
+        found = tree.named(right.backward(right.at)[2])
+        breaking.mend()
+        assert all(np.array_equal(found[n], wanted[n]) for n in wanted)
+
+
+def test_an_unknown_break_names_the_near_ones():
+    with pytest.raises(UserError, match="did you mean copy-qk"):
+        breaking.swap("copy-kq")
+
+
+# ---- the twin ----
+
+
+@pytest.mark.parametrize("family", ["classifier", "gpt"])
+def test_the_twins_agree_and_a_break_sets_them_apart(family):
+    found = agreeing.compare(problem(family), "float64")
+    assert found.agree
+    assert not agreeing.first_time(problem(family), "float64")
+    breaking.swap("scale-1.001")
+    broken = agreeing.compare(problem(family), "float64")
+    assert not broken.agree
+    assert {name for name in broken.grads if name.endswith(".w") and "emb" not in name and "pos" not in name} <= set(
+        broken.apart
+    )
+
+
+def test_in_float32_the_twins_agree_as_far_as_it_rounds():
+    found = agreeing.compare(problem("classifier"), "float32")
+    assert found.agree
+    assert found.bar == pytest.approx(5.4e-4, rel=0.01)
+
+
+# ---- why ----
+
+
+@cache
+def traced(family="classifier"):
+    known = problem(family)
+    return moment.backward(known.params, known.examples, known.model, known.key)
+
+
+@every_family
+def test_every_gradient_has_its_line(family):
+    look, grads = traced(family)
+    for name in tree.named(grads):
+        reason = explaining.gradient(look.trace, grads, name)
+        assert reason.source and reason.value is tree.named(grads)[name]
+        assert reason.where.startswith("numpy_ref/")
+
+
+@every_family
+def test_every_local_has_its_line_or_was_given(family):
+    look, _ = traced(family)
+    for name in look.trace.names():
+        reason = explaining.local(look.trace, name)
+        assert reason.where.startswith("numpy_ref/")
+        if reason.source:
+            file, _, line = reason.where.partition(":")
+            written = (explaining.SOURCE / file).read_text().splitlines()[int(line) - 1]
+            assert reason.source.splitlines()[0] in written
+
+
+def test_the_callers_and_their_lines_are_those_of_the_source():
+    look, grads = traced()
+    reason = explaining.gradient(look.trace, grads, "blocks.1.attn.k.w")
+    assert reason.call == "blocks.1.attn.k/linear.backward"
+    assert reason.source == "dw_IO = x_RI.T @ dy_RO"
+    assert [one.name for one in reason.inputs] == ["x_RI", "dy_RO"]
+    for caller, called in zip(
+        reason.callers, ("linear.backward", "attention.backward", "block_backward"), strict=False
+    ):
+        assert called in written_at(caller)
+    assert "d_k" in written_at(reason.callers[0])
+
+
+def written_at(caller):
+    file, _, line = caller.rpartition(", ")[2].partition(":")
+    return (explaining.SOURCE / file).read_text().splitlines()[int(line) - 1]
+
+
+def test_the_operands_of_an_entry_make_it():
+    look, _ = traced()
+    reason = explaining.local(look.trace, "blocks.0.norm1/layernorm.forward/n_BTD")
+    c, r = explaining.operands(reason, (1, 2, 3))
+    assert (c.name, r.name) == ("c_BTD[1,2,3]", "r_BT1[1,2,0]")
+    assert c.value * r.value == reason.value[1, 2, 3]
+    product = explaining.local(look.trace, "head/linear.backward/dw_IO")
+    assert explaining.operands(product, (0, 0)) == []
+
+
+def test_why_leads_to_the_line_that_is_wrong():
+    known = problem("classifier")
+    breaking.swap("copy-qk")
+    look, grads = moment.backward(known.params, known.examples, known.model, known.key)
+    breaking.mend()
+    reason = explaining.gradient(look.trace, grads, "blocks.0.attn.q.w")
+    assert reason.call == "blocks.0.attn.v/linear.backward"
+    assert any("wrong.copied, console/stepper/wrong.py" in caller for caller in reason.callers)
+    breaking.swap("overwrite-scatter")
+    look, grads = moment.backward(known.params, known.examples, known.model, known.key)
+    reason = explaining.gradient(look.trace, grads, "emb.w")
+    assert (reason.source, reason.where.partition(":")[0]) == ("dw_VD[tokens_BT] = dy_BTD", "course/planted.py")
