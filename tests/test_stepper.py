@@ -1,5 +1,7 @@
 """The stepper: stepping is training, every station fits and tells what was recorded, every command does its work."""
 
+import json
+import signal
 import unicodedata
 from functools import cache
 
@@ -8,14 +10,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from common import tree
+from common import checkpoint, tree
 from common.config import ClassifierConfig, DigitsConfig, GPTConfig, Seq2SeqConfig, SequenceConfig, TrainConfig
 from common.data import tasks, text
 from common.vocabulary import WORDS
-from console import backend, options, subjects
+from console import backend, options, running, subjects, trainer
 from console.page import Page
 from console.session import Session
-from console.stepper import at_optimizer, prompting, stations
+from console.stepper import at_optimizer, names, prompting, stations
 from console.stepper.stepper import Stepper
 from numpy_ref import train as training
 
@@ -153,3 +155,345 @@ def test_ascii_terminals_get_ascii(kind, tmp_path):
         with one.session.console.capture() as capture:
             one.session.console.print(station.render(one.moment, one.view, Page(100, ascii_only=True)))
         assert capture.get().isascii(), station.name
+
+
+# ---- commands ----
+
+
+def test_back_over_the_border_of_an_update_computes_nothing_again(tmp_path, monkeypatch):
+    one = stepper("digits", tmp_path)
+    forth = [said(one, line) for line in ["."] + ["n"] * 5 + ["n"] * 2 * len(stations.of(_entered("digits", tmp_path)))]
+    monkeypatch.setattr("console.stepper.moment.record", None)
+    back = [said(one, "b") for _ in forth[1:]]
+    assert back == [forth[0].removesuffix(_progress_of(forth[0])), *forth[1:]][-2::-1]
+    assert "first station" in said(one, "b")
+
+
+def _progress_of(screen):
+    return "\n0 of 4 updates are made.\n" if screen.endswith("\n0 of 4 updates are made.\n") else ""
+
+
+def test_going_back_unmakes_nothing(tmp_path):
+    one = stepper("digits", tmp_path)
+    one.enter()
+    before = one.state
+    one.go(one.place_of("optimizer"))
+    made = one.state
+    assert made.step == before.step + 1
+    said(one, "b")
+    assert one.state is made
+    one.go(0)
+    one.go(one.place_of("after"))
+    said(one, "n")
+    assert one.moment.before is made
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("foo", "there is no command 'foo'"),
+        ("stepp", "did you mean step"),
+        ("some words that are no command", "there is no command 'some'"),
+        ("step x", "whole number"),
+        ("run until", "used like this"),
+        ("run until acc 2", "at most 1"),
+        ("run until loss low", "takes a number like 0.1"),
+        ("run until 1", "behind"),
+        ("e 35", "0 to 34, not '35'"),
+        ("layer 2", "0 to 1"),
+        ("head 9", "0 to 1"),
+        ("ask Mox ( 1 2 )", "Max"),
+        ("ask", "`ask` needs an example"),
+        ("show", "needs a name"),
+        ("show hed.w", "head.w"),
+        ("show w", "names end in w"),
+        ("show head.w[99,0]", "there is no [99,0]"),
+        ("show head.w[x]", "whole numbers"),
+        ("watch head.w", "head.w[0,0]"),
+        ("names nothing_like_it", "no name holds"),
+        ("lr fast", "a number like"),
+        ("lr -1", "lr must be"),
+        ("opt adm", "did you mean adam"),
+        ("batch 71", "1 to 70"),
+        ("plot", "end of an epoch"),
+        ("load nowhere", "no such file"),
+        ("help foo", "no command"),
+        ("n 5", "used alone"),
+        ("b[31m\x1b[31m", "there is no command"),
+    ],
+)
+def test_a_refused_command_is_a_sentence_and_changes_nothing(line, told, tmp_path):
+    one = stepper("digits", tmp_path, 200)
+    said(one, "step 2")
+    before = (one.state, one.index, one.session.train, len(one.moments))
+    out = said(one, line)
+    assert told in out and "\x1b" not in out
+    assert len(out.splitlines()) == 1
+    assert (one.state, one.index, one.session.train, len(one.moments)) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_value_can_be_shown_by_its_name(tmp_path):
+    one = stepper("digits", tmp_path)
+    one.enter()
+    made = one.moment
+    assert names.find("head.w[1,2]", made, one.view).value == made.params["head"]["w"][1, 2]
+    assert names.find("grad.head.w", made, one.view).whole is made.grads["head"]["w"]
+    assert names.find("after.head.b[3]", made, one.view).value == made.after.params["head"]["b"][3]
+    assert names.find("m.emb.w", made, one.view).whole.shape == (20, 8)
+    full = "blocks.1.attn/attend.forward/w_BNGTS"
+    assert names.find(full, made, one.view).whole is made.look.trace[full]
+    assert names.find("w", made, one.view, "blocks.1.attn").name == full
+    one.go(one.place_of("attention blocks.0.attn"))
+    assert "attention.forward/k_turned_BSNK[0,:,0]" in said(one, "show k")
+    assert "5 x 12" not in said(one, "show blocks.0.ffn.up.w")
+    assert "8 x 12, float32" in said(one, "show blocks.0.ffn.up.w")
+
+
+def test_an_asked_example_is_the_models_own_answer_before_and_after(tmp_path):
+    one = stepper("digits", tmp_path)
+    said(one, "ask Max(5, 3, 9)")
+    one.enter()
+    look = one.view.look(one.moment)
+    p = training.predict(one.moment.params, look.examples.tokens, look.examples.mask, model=one.moment.model)
+    np.testing.assert_allclose(np.exp(-look.loss), p[0, 11], rtol=1e-5)
+    after = training.predict(one.moment.after.params, look.examples.tokens, look.examples.mask, model=one.moment.model)
+    assert np.argmax(one.view.beside_after.logits) == np.argmax(after)
+    one.go(one.place_of("loss"))
+    assert "Max ( 5 3 9 ) -> 9   (asked by you" in said(one, ".")
+    assert "example 3 of the batch" in said(one, "e 3")
+
+
+def test_a_watched_number_stands_under_every_station(tmp_path):
+    one = stepper("digits", tmp_path)
+    one.enter()
+    said(one, "watch head.w[1, 2]")
+    made = one.moment
+    old, new = (f"{float(state.params['head']['w'][1, 2]):.4g}" for state in (made.before, made.after))
+    assert f"head.w[1,2]  {old} -> {new}" in said(one, "n")
+    one.go(one.place_of("optimizer"))
+    assert "head.w[1,2]\n" in said(one, ".")
+    said(one, "unwatch")
+    assert "->" not in said(one, "b")
+
+
+def test_steps_and_runs_stop_where_they_say_at_the_same_station(tmp_path):
+    one = stepper("digits", tmp_path, train=TrainConfig(examples=70, epochs=30, batch_size=7, warmup=1, lr=1e-2))
+    said(one, "step")
+    assert (one.state.step, one.moment.number, one.station.name) == (0, 1, "batch")
+    said(one, "layer 1")
+    said(one, "step 3")
+    assert (one.state.step, one.moment.number, one.station.name) == (3, 4, "attention blocks.1.attn")
+    assert len(one.moments) == 4
+    said(one, "run 4")
+    assert (one.state.step, one.station.name) == (7, "attention blocks.1.attn")
+    said(one, "run epoch")
+    assert one.state.step == 10
+    said(one, "run epoch 3")
+    assert one.state.step == 30
+    said(one, "run until acc 0.31")
+    recent = one.state.history.accuracy
+    assert np.mean(recent[-20:]) >= 0.31 > np.mean(recent[-21:-1])
+    said(one, "run")
+    assert (one.state.step, one.part) == (300, "epilogue")
+    assert "complete" in said(one, "run")
+    said(one, "b")
+    assert one.part == "step"
+
+
+def test_the_moments_that_are_kept_are_bounded(tmp_path, monkeypatch):
+    one = stepper("digits", tmp_path, train=TrainConfig(examples=70, epochs=30, batch_size=7))
+    said(one, "step 25")
+    assert [made.number for made in one.moments] == list(range(6, 26))
+    monkeypatch.setattr("console.stepper.stepper.MEMORY", one.moments[-1].cost * 3.5)
+    said(one, "step")
+    assert [made.number for made in one.moments] == [24, 25, 26]
+    for _ in range(2 * len(one.stations)):
+        said(one, "b")
+    assert "nothing before this is kept" in said(one, "b")
+
+
+# ---- settings on the way ----
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [("lr 0.01", "lr", 0.01), ("wd 0", "weight_decay", 0.0), ("opt sgd", "optimizer", "sgd"),
+     ("opt adam", "optimizer", "adam"), ("batch 20", "batch_size", 20)],
+)  # fmt: skip
+def test_a_changed_run_resumes_to_the_same_bytes_and_says_what_was_changed(line, field, value, tmp_path):
+    train = TrainConfig(examples=70, epochs=3, batch_size=14, warmup=1)
+    one = stepper("digits", tmp_path / "r", train=train)
+    said(one, "step 3")
+    assert "from update 3 on" in said(one, line)
+    assert getattr(one.moment.train, field) == value
+    said(one, "run 2")
+    said(one, "save")
+    run = checkpoint.load_run(tmp_path / "r" / "last.safetensors")
+    assert getattr(run.train, field) == value
+    assert json.loads((tmp_path / "r" / "changes.json").read_text())[0]["after_update"] == 2
+    resumed = trainer.resumed(options.read(["--no-plots"]), Console(), tmp_path / "r")
+    other = Stepper(resumed)
+    assert resumed.changes == one.session.changes
+    for walked in (one, other):
+        said(walked, "run")
+    assert same(one.state.params, other.state.params) and one.state.history == other.state.history
+    assert checkpoint.load_model(tmp_path / "r" / "best.safetensors").notes["changes"] == one.session.changes
+
+
+def test_a_setting_changed_before_the_optimizer_changes_the_update_in_view(tmp_path):
+    one = stepper("digits", tmp_path)
+    one.enter()
+    first = one.moment
+    assert "this one, which was run again" in said(one, "lr 0.1")
+    assert one.moment.lr != first.lr and one.moment.number == 1
+    one.go(one.place_of("optimizer"))
+    made = one.moment
+    assert "this one" not in said(one, "lr 0.2")
+    assert one.moment is made
+
+
+def test_a_batch_size_that_would_move_the_epochs_is_refused(tmp_path):
+    one = stepper("digits", tmp_path, train=TrainConfig(examples=70, epochs=3, batch_size=14, warmup=1))
+    said(one, "step 7")
+    assert "the epochs that were counted" in said(one, "batch 70")
+
+
+# ---- scripts ----
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+QUICK = ("--examples", "70", "--batch-size", "35", "--epochs", "2", "--d-model", "8", "--n-heads", "2", "--no-plots")
+
+
+def test_a_script_is_walked_to_its_end_and_saved(here, capsys):
+    (here / "s").write_text("# to the first update\nstep\n\nlayer 1   # the second\nrun 1\n")
+    assert trainer.main([*QUICK, "--script", "s", "--out", "r"]) == 0
+    out = capsys.readouterr().out
+    assert "[1/4] batch > layer 1" in out and "Attention, block 1 (update 2 of 4)" in out
+    assert "--resume r" in out
+    assert checkpoint.load_run(here / "r" / "last.safetensors").state.step == 1
+
+
+def test_a_script_with_a_refused_command_goes_on_and_exits_with_1(here, capsys):
+    (here / "s").write_text("foo\nstep\nq!\nstep\n")
+    assert trainer.main([*QUICK, "--script", "s", "--out", "r"]) == 1
+    out = capsys.readouterr().out
+    assert "there is no command 'foo'" in out and "> q!" in out and out.count("> step") == 1
+    assert not (here / "r").exists()
+
+
+def test_stepping_to_the_end_writes_the_bytes_of_a_plain_run(here, capsys):
+    (here / "s").write_text("step 3\nrun 1\nstep 5\n" + "n\n" * 4)
+    assert trainer.main([*QUICK, "--script", "s", "--out", "stepped"]) == 0
+    assert "Ask it" in capsys.readouterr().out
+    assert trainer.main([*QUICK, "--no-interactive", "--out", "plain"]) == 0
+    for name in ("last.safetensors", "best.safetensors"):
+        assert (here / "stepped" / name).read_bytes() == (here / "plain" / name).read_bytes()
+
+
+def test_json_is_one_object_an_update_and_nothing_else(here, capsys):
+    assert trainer.main([*QUICK, "--json", "--steps", "3", "--out", "r"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["step"] for one in found] == [1, 2, 3]
+    assert ["epoch" in one for one in found] == [False, True, False]
+    history = checkpoint.load_run(here / "r" / "last.safetensors").state.history
+    assert [one["loss"] for one in found] == history.loss
+    params = checkpoint.load_model(here / "r" / "last.safetensors").params
+    assert found[0]["gradient_norms"].keys() == tree.named(params).keys()
+
+
+def test_steps_show_every_station_without_pauses(here, capsys):
+    assert trainer.main([*QUICK, "--steps", "1", "--out", "r"]) == 0
+    out = capsys.readouterr().out
+    for title in ("Batch", "Embedding", "Attention, block 1", "Loss", "Backward: block 0", "Optimizer", "After"):
+        assert title in out
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--steps", "0"), "--steps must be at least 1"),
+        (("--json", "--no-interactive"), "leave one of them out"),
+        (("--script", "s", "--steps", "2"), "leave out --steps"),
+        (("--script", "nowhere"), "nowhere: cannot be read"),
+        (("--script", "s", "--seeds", "2"), "--seeds does not"),
+    ],
+)
+def test_a_bad_request_for_a_walk_is_one_sentence(args, told, here, capsys):
+    assert trainer.main([*QUICK, *args, "--out", "r"]) == 2
+    assert told in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+# ---- signals ----
+
+
+def at_the_prompt(monkeypatch, *answers):
+    """Let these lines or exceptions be what the user does, one after another; a number is a signal that arrives."""
+    left = list(answers)
+
+    def answer(prompt):
+        what = left.pop(0)
+        if isinstance(what, str):
+            return what
+        if isinstance(what, int):
+            signal.raise_signal(what)
+            return ""
+        raise what
+
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr("console.draw.interactive", lambda: True)
+    return left
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "saved"),
+    [
+        (["step 2", EOFError()], 0, 1),
+        (["step 2", "q"], 0, 1),
+        (["step 2", "q!"], 0, None),
+        (["step 2", KeyboardInterrupt(), "y"], 0, 1),
+        (["step 2", KeyboardInterrupt(), "n"], 0, None),
+        (["step 2", KeyboardInterrupt(), KeyboardInterrupt()], 0, None),
+        (["step 2", KeyboardInterrupt(), "", "step", "q"], 0, 2),
+        (["step 2", signal.SIGTERM], 143, 1),
+        (["step", KeyboardInterrupt()], 0, None),
+    ],
+)
+def test_leaving_saves_what_would_be_lost_unless_it_is_not_wanted(answers, code, saved, here, monkeypatch, capsys):
+    left = at_the_prompt(monkeypatch, *answers)
+    assert trainer.main([*QUICK, "--out", "r"]) == code
+    assert left == []
+    out = capsys.readouterr().out
+    path = here / "r" / "last.safetensors"
+    assert path.exists() == (saved is not None)
+    if saved is not None:
+        assert checkpoint.load_run(path).state.step == saved
+        assert "--resume r" in out
+    else:
+        assert "othing was written" in out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_signal_in_a_run_finishes_the_update(number, code, here, monkeypatch, capsys):
+    monkeypatch.setattr(running, "_show", lambda *a: signal.raise_signal(number) if a[2].step == 2 else None)
+    left = at_the_prompt(monkeypatch, "step", "run", "q")
+    assert trainer.main([*QUICK, "--out", "r"]) == code
+    assert len(left) == (0 if number == signal.SIGINT else 1)
+    assert checkpoint.load_run(here / "r" / "last.safetensors").state.step == 2
+    assert ("Stopped: 2 of 4" in capsys.readouterr().out) == (number == signal.SIGINT)
+
+
+def test_a_run_that_is_done_begins_behind_its_last_update(here, monkeypatch, capsys):
+    assert trainer.main([*QUICK, "--no-interactive", "--out", "r"]) == 0
+    before = (here / "r" / "last.safetensors").read_bytes()
+    at_the_prompt(monkeypatch, "step", "n", "q")
+    assert trainer.main(["--resume", "r", "--no-plots"]) == 0
+    assert "already complete" not in capsys.readouterr().err
+    assert (here / "r" / "last.safetensors").read_bytes() == before

@@ -1,5 +1,6 @@
 """One call of the training program: what it works on, what it says, what it keeps."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from console.options import Options
 from console.page import Page
 from console.subjects import Subject
 
-LAST, BEST, TEXT = "last.safetensors", "best.safetensors", "text.txt"
-"""In a run's folder: the run, which is resumed where it was read; the model to ask; the text of a text task."""
+LAST, BEST, TEXT, CHANGES = "last.safetensors", "best.safetensors", "text.txt", "changes.json"
+"""In a run's folder: the run, which is resumed where it was read; the model to ask; the text of a text task; what
+was changed on the way, if anything was."""
 
 
 @dataclass
@@ -35,6 +37,9 @@ class Session:
     state: TrainState
     maps: list[tuple[int, list[Array]]] = field(default_factory=list)
     """Attention of the subject's view at the end of each epoch of this call."""
+
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    """What was done to the run on the way that its settings do not tell: after_update, setting, from, to."""
 
     @property
     def page(self) -> Page:
@@ -68,10 +73,17 @@ class Session:
         kept = TrainState(numbers(state.params), opt, state.step, state.history, best)
         run = Run(family_of(subject.model), subject.model, subject.task, self.train, kept)
         checkpoint.save_run(self.last, run)
+        path = self.folder / CHANGES
+        if self.changes:
+            path.write_text(json.dumps(self.changes, indent=1) + "\n")
+        else:
+            path.unlink(missing_ok=True)  # of a run that is overwritten
 
     def save_best(self, best: Best) -> None:
         """Write the model of the best epoch."""
-        notes = {"epoch": best.epoch, "step": best.step, "validation_accuracy": best.accuracy}
+        notes: dict[str, Any] = {"epoch": best.epoch, "step": best.step, "validation_accuracy": best.accuracy}
+        if self.changes:
+            notes["changes"] = self.changes
         subject = self.subject
         model = Model(family_of(subject.model), subject.model, subject.task, numbers(best.params), self.train, notes)
         checkpoint.save_model(self.best, model)
@@ -92,6 +104,15 @@ class Session:
             path.write_bytes(body)
         except OSError as error:
             raise UserError(f"{path}: the text cannot be written: {error.strerror or error}") from None
+
+
+def changes(folder: Path) -> list[dict[str, Any]]:
+    """What was changed in the run of a folder."""
+    try:
+        told = json.loads((folder / CHANGES).read_text())
+    except (OSError, ValueError):
+        return []
+    return told if isinstance(told, list) else []
 
 
 def numbers(params: Tree | Any) -> Tree:

@@ -17,7 +17,7 @@ from common.errors import UserError
 from common.run import TrainState
 from console import backend, draw, folders, options, population, story, subjects
 from console.options import Options
-from console.session import LAST, TEXT, Session
+from console.session import LAST, TEXT, Session, changes
 from console.stepper import prompting
 
 
@@ -81,7 +81,7 @@ def resumed(asked: Options, console: Console, where: Path) -> Session:
     subject = subjects.of(twin, run.config, tasks.load(run.task, run.config, run.train, words), words)
     kept = run.state
     state = TrainState(kept.params, twin.optim.restore(kept.opt), kept.step, kept.history, kept.best)
-    return Session(console, subject, run.train, path.parent, asked, state)
+    return Session(console, subject, run.train, path.parent, asked, state, changes=changes(path.parent))
 
 
 def _run(session: Session) -> int:

@@ -17,6 +17,8 @@ ROWS = 16
 MOST = 4
 """So many places of a look are named where not all fit."""
 CELL = 3
+SHORT = 5
+"""The least width of a name with a blank behind it."""
 
 
 def render(moment: Moment, view: View, page: Page, *, part: Part) -> RenderableType:
@@ -32,7 +34,7 @@ def render(moment: Moment, view: View, page: Page, *, part: Part) -> RenderableT
         if fits
         else _one_look(w_HTS, mask_TS, heads, asks, answers, _token(view, look, row, part), page)
     )
-    return shown.over(shown.head_line(moment, look, row, page), Text(""), body, lines("", *_facts(look, part, row)))
+    return shown.over(shown.head_line(moment, look, row, page), Text(""), body, lines(*_facts(look, part, row)))
 
 
 def weights(look: Look, part: Part, row: int) -> tuple[Array, Array]:
@@ -55,21 +57,32 @@ def _token(view: View, look: Look, row: int, part: Part) -> int:
 def _matrices(
     w_HTS: Array, mask_TS: Array, heads: list[int], asks: list[str], answers: list[str], page: Page, label: int
 ) -> RenderableType:
-    """Heads side by side, as many as fit."""
-    wide = CELL * len(answers)
-    most = max(1, (page.width - label + 2) // (wide + 2))
+    """Heads side by side, as many as fit; names are cut where all heads fit beside shorter ones."""
+    wide, gap = CELL * len(answers), 2
+    if SHORT + len(heads) * (wide + 1) - 1 <= page.width < label + len(heads) * (wide + 2) - 2:
+        label, gap = min(label, SHORT), 1
+    most = max(1, (page.width - label + gap) // (wide + gap))
     per_row = -(-len(heads) // -(-len(heads) // most))
     parts: list[RenderableType] = []
     for start in range(0, len(heads), per_row):
         chosen = heads[start : start + per_row]
-        titles = "  ".join(f"head {h}".center(wide)[:wide] for h in chosen)
-        tops = "  ".join("".join(f"{_cut(word)}" for word in answers) for _ in chosen)
-        parts += [Text(" " * label + titles, style="bold"), Text(" " * label + tops, style="dim")]
+        between = " " * gap
+        titles = between.join(f"head {h}".center(wide)[:wide] for h in chosen)
+        tops = between.join("".join(map(_cut, answers)) for _ in chosen)
+        parts += [Text(" " * label + titles.rstrip(), style="bold"), Text(" " * label + tops, style="dim")]
         for t, word in enumerate(asks):
-            cells = "  ".join(_cells(w_HTS[h, t], mask_TS[t]) for h in chosen)
-            parts.append(Text(word + " " * (label - cell_len(word)) + cells))
+            cells = between.join(_cells(w_HTS[h, t], mask_TS[t]) for h in chosen)
+            parts.append(Text(_left(word, label) + cells))
         parts.append(Text(""))
-    return shown.over(*parts, Text("Hundredths of a look: each row adds up to 100.", style="dim"))
+    return shown.over(*parts, Text("In hundredths: each row of a head adds up to 100; a masked cell is blank."))
+
+
+def _left(word: str, wide: int) -> str:
+    """A token to the left, with a blank behind it."""
+    kept = word
+    while cell_len(kept) > wide - 1:
+        kept = kept[:-1]
+    return kept + " " * (wide - cell_len(kept))
 
 
 def _cut(word: str) -> str:
@@ -101,8 +114,8 @@ def _facts(look: Look, part: Part, row: int) -> list[str]:
     """How much of the residual stream attention changed."""
     x_TD, a_TD, m_TD = (look.trace[f"{part.call}/{name}"][row] for name in (part.before, part.added, part.after))
     return [
-        f"Mean length of a token's vector: {_mean(x_TD)} before, {_mean(a_TD)} added, {_mean(m_TD)} after.",
-        "`show q`, `show k`, `show v` for queries, keys and values; `head N` for one head alone.",
+        f"Mean length of a vector: {_mean(x_TD)} before, {_mean(a_TD)} added, {_mean(m_TD)} after.",
+        "`show q`, `show k`, `show v`, `head N` show more.",
     ]
 
 

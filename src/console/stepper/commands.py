@@ -19,6 +19,10 @@ MODULES = (
     "console.stepper.moving",
     "console.stepper.viewing",
     "console.stepper.changing",
+    "console.stepper.checking",
+    "console.stepper.comparing",
+    "console.stepper.spoiling",
+    "console.stepper.reasoning",
     "console.stepper.keeping",
     "console.stepper.helping",
 )

@@ -1,6 +1,5 @@
 """The commands that keep something: checkpoints, pictures; and leaving."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,6 @@ from console.subjects import Texts
 
 if TYPE_CHECKING:
     from console.stepper.stepper import Stepper
-
-CHANGES = "changes.json"
 
 
 def prepare(stepper: "Stepper") -> None:
@@ -38,24 +35,14 @@ def save_now(stepper: "Stepper") -> list[str]:
     if stepper.state.best is not None:
         session.save_best(stepper.state.best)
     stepper.saved = stepper.state.step
-    if stepper.changes:
-        (session.folder / CHANGES).write_text(json.dumps(stepper.changes, indent=1) + "\n")
     return [f"Update {stepper.state.step:,} of {session.train.steps:,} is saved: {session.last}"]
 
 
 def note(stepper: "Stepper", setting: str, before: Any, after: Any) -> None:
-    """Remember a change of the settings; it is written with the next save."""
-    stepper.changes.append({"after_update": stepper.state.step, "setting": setting, "from": before, "to": after})
+    """Remember what was changed on the way; the next save writes it, and the best model's notes carry it."""
+    step = stepper.state.step
+    stepper.session.changes.append({"after_update": step, "setting": setting, "from": before, "to": after})
     stepper.saved = -1
-
-
-def changes(folder: Path) -> list[dict[str, Any]]:
-    """What was changed in a run that is gone on with."""
-    try:
-        told = json.loads((folder / CHANGES).read_text())
-    except (OSError, ValueError):
-        return []
-    return told if isinstance(told, list) else []
 
 
 def save(stepper: "Stepper", words: list[str]) -> Shown:

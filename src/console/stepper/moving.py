@@ -50,8 +50,20 @@ def run(stepper: "Stepper", words: list[str]) -> Shown:
     stopped = walking.run(stepper, until, target)
     if stepper.leaving:
         return None
-    told = [f"Stopped after update {stepper.state.step:,} of {stepper.session.train.steps:,}."] if stopped else []
-    return [lines(*told), stepper.screen()] if told else stepper.screen()
+    told = "Stopped: " if stopped else ""
+    return [lines(told + _progress(stepper)), stepper.screen()]
+
+
+def _progress(stepper: "Stepper") -> str:
+    """How far the run is, and how it does."""
+    state, train = stepper.state, stepper.session.train
+    recent = slice(-RECENT, None)
+    losses, shares = state.history.loss[recent], state.history.accuracy[recent]
+    done = f"{state.step:,} of {train.steps:,} updates are made"
+    if not losses:
+        return f"{done}."
+    mean, right = sum(losses) / len(losses), sum(shares) / len(shares)
+    return f"{done}; the last {len(losses)} batches: loss {mean:.4f}, {percent(right)} right."
 
 
 def _goal(words: list[str], state: TrainState, per_epoch: int) -> tuple[running.Until | None, int | None]:
@@ -67,7 +79,7 @@ def _goal(words: list[str], state: TrainState, per_epoch: int) -> tuple[running.
             target = whole(word, "the number of the epoch", 1, MOST) * per_epoch
         case ["epoch"]:
             target = (state.step // per_epoch + 1) * per_epoch
-        case [word]:
+        case [word] if word not in ("until", "epoch"):
             target = state.step + whole(word, "the number of updates", 1, MOST)
         case _:
             raise UserError("it is used like this: run [N | epoch K | until acc X | until loss X | until N]")
@@ -93,13 +105,7 @@ def _until(what: str, word: str) -> running.Until:
 def where(stepper: "Stepper", words: list[str]) -> Shown:
     """The station again, with how far the run is."""
     _none(words, "where")
-    state, train = stepper.state, stepper.session.train
-    epoch = f"{len(state.history.epochs)} of {train.epochs} epochs"
-    told = [f"{state.step:,} of {train.steps:,} updates are made, {epoch}."]
-    if state.history.accuracy:
-        recent = state.history.accuracy[-RECENT:]
-        told.append(f"The last {len(recent)} batches: {percent(sum(recent) / len(recent))} right.")
-    return [stepper.screen(), lines("", *told)]
+    return [stepper.screen(), lines("", _progress(stepper))]
 
 
 def _none(words: list[str], usage: str) -> None:

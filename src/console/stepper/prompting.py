@@ -14,7 +14,7 @@ from common import tree
 from common.errors import UserError
 from console import story, terminal
 from console.session import Session
-from console.stepper import commands, keeping, shown, walking
+from console.stepper import breaking, commands, keeping, shown, walking
 from console.stepper.stepper import Stepper
 
 HINT = "Enter goes on, b back, help lists what else there is, q leaves."
@@ -53,6 +53,7 @@ def _guarded(stepper: Stepper, walked: Any) -> int:
             _print(stepper, [Text(line) for line in keeping.save_now(stepper)])
     finally:
         signal.signal(signal.SIGTERM, before)
+        breaking.mend()
     _goodbye(stepper)
     return code
 

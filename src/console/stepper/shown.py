@@ -50,7 +50,7 @@ def head_line(moment: Moment, look: Look, row: int, page: Page) -> Text:
     example = look.examples
     ids = example.src[row] if isinstance(example, Pairs) else example.tokens[row]
     answer = "" if example.targets.ndim > 1 else f" -> {names(example.targets[row : row + 1], moment.task, page)[0]}"
-    what = f"example {row} of the batch" if look.trained_on else "asked by you, not trained on"
+    what = f"example {row} of the batch" if look.trained_on else "asked by you, beside the batch"
     return Text(f"{sentence(ids, moment.task, page, 3 * page.width)}{answer}   ({what})")
 
 

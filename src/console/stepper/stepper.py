@@ -1,6 +1,7 @@
 """Where the user stands: which update, which station of it, and what is in view."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.rule import Rule
@@ -12,8 +13,8 @@ from common.evaluation import Evaluation
 from common.run import TrainState
 from console.page import Page
 from console.session import Session
-from console.stepper import keeping, scenes, stations, twins, viewing
 from console.stepper import moment as moments
+from console.stepper import scenes, stations, twins, viewing
 from console.stepper.moment import Moment
 from console.stepper.stations import Station
 from console.stepper.view import View
@@ -54,7 +55,6 @@ class Stepper:
         self.moments.clear()
         self.chosen, self.index = -1, 0
         self.part = "prologue" if session.state.step < session.train.steps else "epilogue"
-        self.changes = keeping.changes(session.folder) if session.state.step else []
         self.abandoned = False
         self.state: TrainState = twins.to_numpy(self.session)
         """What training goes on from, in NumPy: the newest moment's `after` once its optimizer has been shown."""
@@ -67,6 +67,11 @@ class Stepper:
     @property
     def page(self) -> Page:
         return self.session.page
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """What was done to the run on the way; `keeping.note` adds to it."""
+        return self.session.changes
 
     @property
     def unsaved(self) -> bool:

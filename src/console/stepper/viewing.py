@@ -96,10 +96,15 @@ def show(stepper: "Stepper", words: list[str]) -> Shown:
     moment, station = stepper.moment, stepper.station
     _, _, near = station.name.partition(" ")
     found = names.find("".join(words), moment, stepper.view, near)
-    if not found.at and found.name.endswith("NK") and len(found.whole) == len(stepper.view.look(moment).logits):
-        row = stepper.view.row
-        found = Found(found.name, (row,), found.whole, found.whole[row])
+    if not found.at and "".join(words) in ("q", "k", "v"):
+        found = _one_head(found, stepper)
     return _shown(found, stepper.page)
+
+
+def _one_head(found: Found, stepper: "Stepper") -> Found:
+    """Of queries, keys or values: those of the example and the head in view, a row for each position."""
+    place: names.Index = (stepper.view.row, slice(None), stepper.view.head or 0, 0)[: found.whole.ndim - 1]
+    return Found(found.name, place, found.whole, found.whole[place])
 
 
 def _shown(found: Found, page: Page) -> RenderableType:

@@ -76,6 +76,8 @@ def _back_in_step(stepper: "Stepper") -> None:
 
 def steps(stepper: "Stepper", n: int) -> None:
     """`n` updates on, at the same station; each is recorded, so that one can go back."""
+    if stepper.state.step >= stepper.session.train.steps:
+        raise UserError("the run is complete: there is no update left")
     station = stepper.station.name if stepper.part == "step" else ""
     if stepper.part == "step":
         stepper.chosen = -1
