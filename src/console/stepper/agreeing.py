@@ -64,7 +64,8 @@ def compare(problem: Problem, dtype: str, device: str | None = None) -> Agreemen
     apart = gradcheck.difference({"x": logits}, {"x": theirs["logits"]})["x"]
     losses = float(loss), float(theirs["loss"])
     bar = BAR * float(np.finfo(dtype).eps / np.finfo(np.float64).eps)
-    grads_apart = gradcheck.difference(grads, theirs["grads"])
+    differences = gradcheck.difference(grads, theirs["grads"])
+    grads_apart = {name: differences[name] for name in tree.named(grads)}  # JAX sorts its trees by name
     away = gradcheck._number(abs(losses[0] - losses[1]) / max(abs(losses[1]), gradcheck.FLOOR))
     return Agreement(dtype, apart, away, grads_apart, losses, bar, twin.device)
 

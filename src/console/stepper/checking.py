@@ -26,7 +26,7 @@ MEANING = {
     proving.OK: "proved",
     proving.KINK: "a kink: a ReLU switches between w - h and w + h, where no derivative is; the complex step agrees",
     proving.ZERO: "proved: exactly zero",
-    proving.BAD: "WRONG: this is not the derivative of the loss",
+    proving.BAD: "this is not the derivative of the loss",
 }
 SOME = 12
 
@@ -114,7 +114,7 @@ def _meaning(one: Entry, problem: Problem) -> str:
 
 def _tensor(found: Tensor) -> list[str]:
     if found.verdict == proving.BAD and found.worst.verdict != proving.BAD:
-        last = f"{found.name} is {MEANING[proving.BAD]}: seen along the direction, not in the entries tried."
+        last = f"{found.name}: BAD, seen along the direction and not in the entries tried."
     else:
         last = f"{found.name}: {found.verdict}."
     return [
@@ -149,7 +149,7 @@ def _progress(stepper: "Stepper", total: int) -> Iterator[Callable[[], None]]:
 
 def _table(found: list[Tensor], page: Page) -> RenderableType:
     wide = [] if page.narrow else ["shape", "worst entry"]
-    rows = table("tensor", *wide, "entries>", "along>", "")
+    rows = table("tensor", *wide, "error>", "along>", "")
     for one in found:
         at = f"[{','.join(map(str, one.worst.at))}]"
         more = [] if page.narrow else [shown.shape(np.empty(one.shape)), at]
@@ -165,11 +165,13 @@ def _summary(found: list[Tensor], total: int, entries: int) -> list[str]:
         f"Errors beside the complex step, in float64: of the worst of {entries} entries, and along one random "
         f"direction through the whole tensor. The bar is {proving.EXACT:.0e}."
     )
+    kinks = [one.name for one in found if one.verdict == proving.KINK]
+    bent = [f"Kinks, proved by the complex step and with a smaller h: {some(kinks)}."] if kinks else []
     zeros = [one.name for one in found if one.verdict == proving.ZERO]
     none = [f"Exactly zero: {some(zeros)}."] if zeros else []
     if bad:
-        return [told, *none, *stopped, f"{len(bad)} of {len(found)} gradients are WRONG: {some(bad)}."]
-    return [told, *none, *stopped, f"All {len(found)} are proved."] if found else [*stopped]
+        return [told, *none, *bent, *stopped, f"{len(bad)} of {len(found)} gradients are WRONG: {some(bad)}."]
+    return [told, *none, *bent, *stopped, f"All {len(found)} are proved."] if found else [*stopped]
 
 
 def some(found: list[str]) -> str:

@@ -163,7 +163,7 @@ def tensor(problem: Problem, name: str, *, entries: int = 4, key: Key | None = N
     length = max(float(np.linalg.norm(g)), gradcheck.FLOOR * problem.longest) or 1.0
     apart = abs(float(np.sum(g * direction)) - _complex_step(problem, name, direction)) / length
     along = gradcheck._number(apart)
-    worst = max(proved, key=lambda one: (one.verdict == BAD, one.error))
+    worst = max(proved, key=lambda one: (one.verdict == BAD, one.verdict == KINK, one.error))
     return Tensor(name, g.shape, len(proved), worst, along, _verdict(problem, name, proved, along))
 
 

@@ -61,12 +61,23 @@ def _turned(stepper: "Stepper", before: tuple[str, ...]) -> list[str]:
     now = breaking.active()
     stepper.banner = f"BROKEN: {', '.join(now)}" if now else ""
     stepper.view.checked.clear()
-    keeping.note(stepper, SETTING, ", ".join(before) or "right", ", ".join(now) or "right")
+    _note(stepper, ", ".join(before) or "right", ", ".join(now) or "right")
     again = stepper.renew()
     told = "this one, which was run again" if again else "the next one"
-    return [
-        f"It counts from update {stepper.state.step + 1:,} on ({told}); changes.json beside the checkpoint says so."
-    ]
+    noted = any(one.get("setting") == SETTING for one in stepper.changes)
+    kept = ["What was broken when is written with the checkpoint: changes.json, and the best model's notes."]
+    return [f"It counts from update {stepper.state.step + 1:,} on ({told}).", *(kept if noted else [])]
+
+
+def _note(stepper: "Stepper", before: str, now: str) -> None:
+    """What was broken and mended again before any update was made has changed nothing, and is not told."""
+    last = stepper.changes[-1] if stepper.changes else {}
+    if last.get("setting") == SETTING and last["after_update"] == stepper.state.step:
+        earlier = stepper.changes.pop()["from"]
+    else:
+        earlier = before
+    if earlier != now:
+        keeping.note(stepper, SETTING, earlier, now)
 
 
 def _twin(stepper: "Stepper") -> list[str]:
