@@ -291,6 +291,10 @@ def test_steps_and_runs_stop_where_they_say_at_the_same_station(tmp_path):
     assert one.state.step == 10
     said(one, "run epoch 3")
     assert one.state.step == 30
+    said(one, "go after")
+    assert one.state.step == 31
+    said(one, "run 4")
+    assert (one.state.step, one.station.name) == (35, "batch")
     said(one, "run until acc 0.31")
     recent = one.state.history.accuracy
     assert np.mean(recent[-20:]) >= 0.31 > np.mean(recent[-21:-1])
@@ -497,3 +501,20 @@ def test_a_run_that_is_done_begins_behind_its_last_update(here, monkeypatch, cap
     assert trainer.main(["--resume", "r", "--no-plots"]) == 0
     assert "already complete" not in capsys.readouterr().err
     assert (here / "r" / "last.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(("args", "made"), [(("--script", "s"), 2), (("--json",), 2), (("--steps", "4"), 2)])
+def test_ctrl_c_where_nobody_is_asked_saves_and_ends(args, made, here, monkeypatch, capsys):
+    (here / "s").write_text("run\nstep\n")
+    monkeypatch.setattr(running, "_show", lambda *a: signal.raise_signal(signal.SIGINT) if a[2].step == 2 else None)
+    updates = []
+
+    def interrupted(stepper):
+        updates.append(stepper.moment.number)
+        if len(updates) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(prompting, "_print_update", interrupted)
+    assert trainer.main([*QUICK, *args, "--out", "r"]) == 130
+    assert checkpoint.load_run(here / "r" / "last.safetensors").state.step == made
+    assert ("--resume r" in capsys.readouterr().out) == ("--json" not in args)

@@ -58,7 +58,8 @@ def run(session: Session, until: Until | None = None, target: int | None = None)
 
 def _walk(session: Session, stop: Stop, progress: Progress, until: Until | None, target: int | None) -> int:
     subject, train, begun = session.subject, session.train, time.monotonic()
-    waiting = "compiling, first time only" if subject.twin.name == "jax" else ""
+    waiting = "compiling, first time only" if subject.twin.name == "jax" and not session.compiled else ""
+    session.compiled = True
     if waiting and not session.console.is_terminal:
         session.say(waiting)
     task = progress.add_task("", total=train.steps, completed=session.state.step, loss=waiting, rate="")

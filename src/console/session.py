@@ -38,6 +38,8 @@ class Session:
     maps: list[tuple[int, list[Array]]] = field(default_factory=list)
     """Attention of the subject's view at the end of each epoch of this call."""
 
+    compiled: bool = False
+    """Whether the wait for JAX's compiler has been announced."""
     changes: list[dict[str, Any]] = field(default_factory=list)
     """What was done to the run on the way that its settings do not tell: after_update, setting, from, to."""
 

@@ -14,6 +14,8 @@ from console.stepper.view import View
 
 ROWS = 16
 """A longer example is shown by one position's look alone."""
+HIGH = 40
+"""Lines that all heads together may take; more are shown by one position's look, and one head alone whole."""
 MOST = 4
 """So many places of a look are named where not all fit."""
 CELL = 3
@@ -28,7 +30,9 @@ def render(moment: Moment, view: View, page: Page, *, part: Part) -> RenderableT
     w_HTS, mask_TS = w_HTS[:, : len(asks), : len(answers)], mask_TS[: len(asks), : len(answers)]
     heads = list(range(len(w_HTS))) if view.head is None or view.head >= len(w_HTS) else [view.head]
     label = max(map(cell_len, asks)) + 1
-    fits = len(asks) <= ROWS and label + CELL * len(answers) <= page.width
+    abreast = max(1, (page.width - label) // (CELL * len(answers) + 2))
+    high = -(-len(heads) // abreast) * (len(asks) + 3)
+    fits = len(asks) <= ROWS and label + CELL * len(answers) <= page.width and high <= HIGH
     body = (
         _matrices(w_HTS, mask_TS, heads, asks, answers, page, label)
         if fits
@@ -107,7 +111,7 @@ def _one_look(
         told = ", ".join(f"{answers[s]} at {s}: {100 * w_HTS[h, t, s]:.0f} %" for s in most if mask_TS[t, s])
         rows.add_row(f"head {h}", told)
     seen = int(mask_TS[t].sum())
-    return shown.over(Text(f"{asks[t]} at {t} may look at {seen} places (`token N` chooses another):"), rows)
+    return shown.over(Text(f"{asks[t]} at {t} may look at {seen} places (`token N`, `head N` choose):"), rows)
 
 
 def _facts(look: Look, part: Part, row: int) -> list[str]:

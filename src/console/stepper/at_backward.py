@@ -26,7 +26,7 @@ def render(moment: Moment, view: View, page: Page, *, group: Group) -> Renderabl
         moved = shown.rms(after[name] - before[name])
         middle = [] if page.narrow else [shown.number(weight)]
         rows.add_row(
-            _name(name, page),
+            name.removeprefix(f"{group.name}.") if page.narrow else name,
             *([] if page.narrow else [shown.shape(grads[name])]),
             shown.number(size),
             draw.bar(size / top, 5 if page.narrow else 12, page.ascii_only),
@@ -36,11 +36,6 @@ def render(moment: Moment, view: View, page: Page, *, group: Group) -> Renderabl
         )
     told = "The bar: beside the largest of all tensors. update: rms of the change over rms of the weight."
     return shown.over(rows, lines("", told, *_passed(moment, group), *_zeros(moment, group)))
-
-
-def _name(name: str, page: Page) -> str:
-    """Whole where there is room, without its block where there is none: the title names that."""
-    return name if not page.narrow else ".".join(name.split(".")[-3:])
 
 
 def _ratio(moved: float, weight: float) -> str:

@@ -8,7 +8,7 @@ from common.run import TrainState
 from console import running
 from console.page import lines
 from console.stepper import keeping, walking
-from console.stepper.commands import Command, Shown, whole
+from console.stepper.commands import Command, Shown, near, whole
 
 if TYPE_CHECKING:
     from console.stepper.stepper import Stepper
@@ -50,8 +50,9 @@ def run(stepper: "Stepper", words: list[str]) -> Shown:
     stopped = walking.run(stepper, until, target)
     if stepper.leaving:
         return None
-    told = "Stopped: " if stopped else ""
-    return [lines(told + _progress(stepper)), stepper.screen()]
+    told = lines(("Stopped: " if stopped else "") + _progress(stepper))
+    walking.arrive(stepper)
+    return [told, stepper.screen()]
 
 
 def _progress(stepper: "Stepper") -> str:
@@ -102,6 +103,18 @@ def _until(what: str, word: str) -> running.Until:
     return reached
 
 
+def go(stepper: "Stepper", words: list[str]) -> Shown:
+    """To a station of the update in view, by its name or how that begins."""
+    wanted, known = " ".join(words), [station.name for station in stepper.stations]
+    if not wanted:
+        return lines("Stations of an update:", *(f"  {name}" for name in known))
+    fits = [i for i, name in enumerate(known) if name.startswith(wanted) or name.endswith(f" {wanted}")]
+    if not fits:
+        raise UserError(f"no station is called {wanted!r}{near(wanted, known)}; `go` alone lists them")
+    stepper.go(fits[0])
+    return stepper.screen()
+
+
 def where(stepper: "Stepper", words: list[str]) -> Shown:
     """The station again, with how far the run is."""
     _none(words, "where")
@@ -129,5 +142,6 @@ COMMANDS = (
         "is as good as X. Ctrl-C finishes the update and comes back here.",
         run,
     ),
+    Command(("go", "g"), "go [STATION]", "Go to a station of this update by its name: go loss.", go),
     Command(("where", "w", "."), "where", "Show this station again, and how far the run is.", where),
 )

@@ -43,14 +43,16 @@ def walk(session: Session) -> int:
 
 
 def _guarded(stepper: Stepper, walked: Any) -> int:
-    """Run a loop with SIGTERM saving the run; then say how to go on."""
+    """Run a loop with SIGTERM, or Ctrl-C where nobody is asked, saving the run; then say how to go on."""
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = walked()
-    except _Terminated:
-        stepper.leaving, code = True, 128 + signal.SIGTERM
+    except (_Terminated, KeyboardInterrupt) as wish:
+        stepper.leaving, code = True, 128 + (signal.SIGINT if isinstance(wish, KeyboardInterrupt) else signal.SIGTERM)
         if stepper.unsaved:
-            _print(stepper, [Text(line) for line in keeping.save_now(stepper)])
+            saved = keeping.save_now(stepper)
+            if not stepper.session.asked.json:
+                _print(stepper, [Text(line) for line in saved])
     finally:
         signal.signal(signal.SIGTERM, before)
         breaking.mend()
@@ -142,7 +144,7 @@ def _print(stepper: Stepper, shown_: commands.Shown) -> None:
 
 
 def _code(stepper: Stepper) -> int:
-    return 128 + signal.SIGTERM if stepper.terminated else 0
+    return 128 + signal.SIGTERM if stepper.stopped == signal.SIGTERM else 0
 
 
 # ---- nobody there ----
@@ -154,6 +156,8 @@ def _scripted(stepper: Stepper, lines: list[str]) -> int:
     for line in _commands(lines):
         stepper.session.say(f"\n{_where(stepper)} > {terminal.printable(line, stepper.page.ascii_only)}")
         refused = not do(stepper, line) or refused
+        if stepper.stopped == signal.SIGINT:
+            raise KeyboardInterrupt  # nobody is there to say how to go on
         if stepper.leaving:
             break
     if not stepper.leaving:

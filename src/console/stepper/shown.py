@@ -8,7 +8,7 @@ from rich.text import Text
 
 from common import tree
 from common.config import ModelConfig, Seq2SeqConfig, TaskConfig, TextConfig
-from common.data.batching import AnyExamples, Examples, Pairs
+from common.data.batching import AnyExamples, Examples, Pairs, Stretches
 from common.types import Array, Tree
 from common.vocabulary import WORDS
 from console.page import Page, label
@@ -39,17 +39,20 @@ def length(examples: AnyExamples, row: int, side: str = "tokens") -> int:
 
 
 def reads_out(examples: AnyExamples, row: int) -> int:
-    """The position from which the answer, or its first token, is read."""
+    """The position from which the answer, or its first token, is read; of a text the last one."""
     if isinstance(examples, Examples):
         return 0
-    return int(np.flatnonzero(examples.weights[row])[0])
+    return int(np.flatnonzero(examples.weights[row])[-1 if isinstance(examples, Stretches) else 0])
 
 
 def head_line(moment: Moment, look: Look, row: int, page: Page) -> Text:
     """Which example is in view, and whether the update learns from it."""
     example = look.examples
     ids = example.src[row] if isinstance(example, Pairs) else example.tokens[row]
-    answer = "" if example.targets.ndim > 1 else f" -> {names(example.targets[row : row + 1], moment.task, page)[0]}"
+    answer = ""
+    if isinstance(example, Examples | Pairs):
+        right = example.targets[row][example.weights[row]] if isinstance(example, Pairs) else example.targets[[row]]
+        answer = f" -> {sentence(right, moment.task, page)}"
     what = f"example {row} of the batch" if look.trained_on else "asked by you, beside the batch"
     return Text(f"{sentence(ids, moment.task, page, 3 * page.width)}{answer}   ({what})")
 

@@ -43,8 +43,8 @@ class Stepper:
     """A line above every screen, while something is not as it should be: `BROKEN: copy-qk`."""
     leaving: bool = False
     """Set by `q`: the loop ends."""
-    terminated: bool = False
-    """SIGTERM ended a run."""
+    stopped: int = 0
+    """The signal that stopped the last run, or 0."""
 
     def __post_init__(self) -> None:
         self.begin(self.session)
@@ -156,5 +156,6 @@ class Stepper:
             known = scenes.prologue(self) if self.part == "prologue" else scenes.epilogue(self)
             return known[self.index].title, known[self.index].build()
         moment, station = self.moment, self.station
-        title = f"{station.title} (update {moment.number:,} of {moment.train.steps:,})"
+        number = f"{moment.number:,}" if self.page.narrow else f"update {moment.number:,} of {moment.train.steps:,}"
+        title = f"{station.title} ({number})"
         return title, station.render(moment, self.view, self.page)

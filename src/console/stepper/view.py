@@ -27,11 +27,13 @@ class View:
     of: Moment | None = field(default=None, repr=False)
     """The moment of `beside`."""
     checked: dict[str, str] = field(default_factory=dict)
-    """Tensors whose gradient was proved, with a mark of at most 4 characters: `ok`, `kink`, `BAD`. Cleared by every
-    step on."""
+    """Tensors whose gradient was proved, with a mark of at most 4 characters: `ok`, `kink`, `BAD`. Of the moment
+    in view alone: cleared where another comes into view."""
 
     def look_at(self, moment: Moment) -> None:
         """Run the asked example with the weights of a moment, before and after its update."""
+        if self.of is not moment:
+            self.checked.clear()
         self.example = min(self.example, len(moment.look.examples.targets) - 1)
         if self.asked is None:
             self.beside = self.beside_after = None

@@ -108,16 +108,19 @@ def keep_epoch(stepper: "Stepper") -> None:
 
 
 def run(stepper: "Stepper", until: running.Until | None, target: int | None) -> int:
-    """Train at full speed; returns the number of the signal that stopped it, or 0. Then stands at the same station."""
+    """Train at full speed; returns the number of the signal that stopped it, or 0."""
     session = stepper.session
-    station = stepper.station.name if stepper.part == "step" else ""
     keeping.prepare(stepper)
     session.state = twins.of_twin(stepper.state, session.subject.twin)
-    stopped = running.run(session, until=until, target=target)
+    stepper.stopped = running.run(session, until=until, target=target)
     stepper.state = twins.to_numpy(session)
     stepper.saved = stepper.state.step
-    if stopped == signal.SIGTERM:
-        stepper.leaving = stepper.terminated = True
-        return stopped
-    _begin(stepper, station)
-    return stopped
+    if stepper.stopped == signal.SIGTERM:
+        stepper.leaving = True
+    return stepper.stopped
+
+
+def arrive(stepper: "Stepper") -> None:
+    """After a run: to the same station of the next update, or to the first where that one would make it."""
+    before = stepper.part == "step" and stepper.index < stepper.place_of("optimizer")
+    _begin(stepper, stepper.station.name if before else "")
