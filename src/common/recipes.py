@@ -25,7 +25,7 @@ _TWO_BY_TWO = {"d_model": 64, "n_blocks": 2}
 _RECIPES: dict[tuple[str, str], Recipe] = {
     ("classifier", "digits"): Recipe({"d_model": 64, "n_blocks": 2}, SIZES["medium"]),
     ("gpt", "operations"): Recipe(
-        {"d_model": 128, "n_blocks": 2, "d_ffn": 256}, _STEADY | {"examples": 300_000, "epochs": 1}
+        {"d_model": 128, "n_blocks": 2, "d_ffn": 256}, _STEADY | {"examples": 300_000, "epochs": 2}
     ),
     ("gpt", "copy"): Recipe({"d_model": 128, "n_blocks": 2, "d_ffn": 256}, _STEADY | {"examples": 64_000, "epochs": 2}),
     ("gpt", "reverse"): Recipe(
