@@ -26,7 +26,20 @@ PAIRS = [
     if (family, task) in recipes._RECIPES
 ]
 CONFIGS = {"classifier": ClassifierConfig, "gpt": GPTConfig, "seq2seq": Seq2SeqConfig}
-RUN = {"help", "no_interactive", "out", "overwrite", "resume", "no_plots", "save_every", "backend", "device"}
+RUN = {
+    "script",
+    "steps",
+    "json",
+    "help",
+    "no_interactive",
+    "out",
+    "overwrite",
+    "resume",
+    "no_plots",
+    "save_every",
+    "backend",
+    "device",
+}
 
 
 def read(*args):
