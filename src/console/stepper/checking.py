@@ -29,6 +29,9 @@ MEANING = {
     proving.BAD: "this is not the derivative of the loss",
 }
 SOME = 12
+FEW, COST, PATIENCE = 2, 5, 60.0
+"""`gradcheck all` tries so many entries of each tensor, which with the direction costs as much as so many complex
+evaluations, where all of it takes at most so many seconds."""
 
 
 def problem_of(stepper: "Stepper") -> Problem:
@@ -46,13 +49,15 @@ def gradcheck(stepper: "Stepper", words: list[str]) -> Shown:
     """An entry, a tensor, or all of them."""
     problem = problem_of(stepper)
     if not words or words[0] == "all":
-        entries = whole(words[1], "the number of entries of each tensor", 1, 1000) if len(words) > 1 else 2
+        number = "the number of entries of each tensor"
+        entries = whole(words[1], number, 0, 1000) if len(words) > 1 else _affordable(stepper, problem)
         return [*_all(stepper, problem, entries), *_since(stepper)]
     name, index = names.split("".join(words))
     name = _parameter(name, problem)
     if not index:
         found = proving.tensor(problem, name, entries=8)
         stepper.view.checked[name] = found.verdict
+        assert found.worst is not None
         return [shown.over(_entry(found.worst, problem), lines("", *_tensor(found))), *_since(stepper)]
     one = proving.entry(problem, name, _whole_index(name, index, problem))
     if one.verdict == proving.BAD or name not in stepper.view.checked:
@@ -113,7 +118,7 @@ def _meaning(one: Entry, problem: Problem) -> str:
 
 
 def _tensor(found: Tensor) -> list[str]:
-    if found.verdict == proving.BAD and found.worst.verdict != proving.BAD:
+    if found.verdict == proving.BAD and found.worst and found.worst.verdict != proving.BAD:
         last = f"{found.name}: BAD, seen along the direction and not in the entries tried."
     else:
         last = f"{found.name}: {found.verdict}."
@@ -122,6 +127,16 @@ def _tensor(found: Tensor) -> list[str]:
         f"through all of them the error is {found.along:.1e}.",
         last,
     ]
+
+
+def _affordable(stepper: "Stepper", problem: Problem) -> int:
+    """How many entries of each tensor can be proved while a person waits; else none but the direction."""
+    each, tensors = proving.seconds(problem), len(problem.grads)
+    if each * tensors * COST <= PATIENCE:
+        return FEW
+    about = f"about {each * tensors:.0f} seconds; `gradcheck all {FEW}` would take some {each * tensors * COST:.0f}"
+    stepper.session.say(f"A large model: one direction through each tensor, {about}. Ctrl-C stops.")
+    return 0
 
 
 def _all(stepper: "Stepper", problem: Problem, entries: int) -> list[RenderableType]:
@@ -151,19 +166,21 @@ def _table(found: list[Tensor], page: Page) -> RenderableType:
     wide = [] if page.narrow else ["shape", "worst entry"]
     rows = table("tensor", *wide, "error>", "along>", "")
     for one in found:
-        at = f"[{','.join(map(str, one.worst.at))}]"
+        at = f"[{','.join(map(str, one.worst.at))}]" if one.worst else ""
+        error = f"{one.worst.error:.0e}" if one.worst else ""
         more = [] if page.narrow else [shown.shape(np.empty(one.shape)), at]
         style = "bold red" if one.verdict == proving.BAD else ""
-        rows.add_row(one.name, *more, f"{one.worst.error:.0e}", f"{one.along:.0e}", one.verdict, style=style)
+        rows.add_row(one.name, *more, error, f"{one.along:.0e}", one.verdict, style=style)
     return rows
 
 
 def _summary(found: list[Tensor], total: int, entries: int) -> list[str]:
     bad = [one.name for one in found if one.verdict == proving.BAD]
     stopped = [f"Stopped after {len(found)} of {total} tensors."] if len(found) < total else []
+    tried = f"of the worst of {entries} entries, and " if entries else ""
     told = (
-        f"Errors beside the complex step, in float64: of the worst of {entries} entries, and along one random "
-        f"direction through the whole tensor. The bar is {proving.EXACT:.0e}."
+        f"Errors beside the complex step, in float64: {tried}along one random direction through the whole tensor. The "
+        f"bar is {proving.EXACT:.0e}."
     )
     kinks = [one.name for one in found if one.verdict == proving.KINK]
     bent = [f"Kinks, proved by the complex step and with a smaller h: {some(kinks)}."] if kinks else []

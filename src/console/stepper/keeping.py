@@ -9,7 +9,7 @@ from rich.text import Text
 from common.errors import UserError
 from console import pictures, story
 from console.page import lines
-from console.stepper import twins
+from console.stepper import breaking, twins
 from console.stepper.commands import Command, Shown
 from console.subjects import Texts
 
@@ -53,6 +53,8 @@ def load(stepper: "Stepper", words: list[str]) -> Shown:
     """Go on with another run, or with this one as it was saved."""
     from console import trainer
 
+    if breaking.active():
+        raise UserError(f"{', '.join(breaking.active())} would go on in what is loaded: `fix` first")
     where = Path(" ".join(words)) if words else stepper.session.folder
     stepper.begin(trainer.resumed(stepper.session.asked, stepper.session.console, where))
     return [lines(f"Loaded {stepper.session.last}: {stepper.state.step:,} updates are made."), stepper.screen()]

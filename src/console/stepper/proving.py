@@ -7,6 +7,7 @@ called one only where the complex step agrees and units are seen to switch betwe
 All functions are of data; nothing here is drawn.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,7 +65,8 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     tried: int
     """How many entries."""
-    worst: Entry
+    worst: Entry | None
+    """None where no entry was tried."""
     along: float
     """Relative error along the direction: of the length of the tensor's gradient, floored."""
     verdict: str
@@ -153,7 +155,10 @@ def _retried(problem: Problem, one: Entry, unit: float) -> Entry:
 
 
 def tensor(problem: Problem, name: str, *, entries: int = 4, key: Key | None = None) -> Tensor:
-    """Prove a tensor: its largest entry, some at random, and one direction through all. Raises KeyError."""
+    """Prove a tensor: its largest entry, some at random, and one direction through all. Raises KeyError.
+
+    Without entries the direction alone is tried: one evaluation of the loss, in which every entry has its part.
+    """
     g = problem.grads[name]
     drawn = random.permutation(random.key(0) if key is None else key, g.size)[:entries].tolist()
     places = dict.fromkeys([int(np.argmax(np.abs(g))), *drawn])
@@ -163,7 +168,7 @@ def tensor(problem: Problem, name: str, *, entries: int = 4, key: Key | None = N
     length = max(float(np.linalg.norm(g)), gradcheck.FLOOR * problem.longest) or 1.0
     apart = abs(float(np.sum(g * direction)) - _complex_step(problem, name, direction)) / length
     along = gradcheck._number(apart)
-    worst = max(proved, key=lambda one: (one.verdict == BAD, one.verdict == KINK, one.error))
+    worst = max(proved, key=lambda one: (one.verdict == BAD, one.verdict == KINK, one.error), default=None)
     return Tensor(name, g.shape, len(proved), worst, along, _verdict(problem, name, proved, along))
 
 
@@ -180,6 +185,14 @@ def every(problem: Problem, *, entries: int = 2) -> Iterator[Tensor]:
     """Prove all tensors, one after another, in tree order."""
     for number, name in enumerate(problem.grads):
         yield tensor(problem, name, entries=entries, key=random.fold_in(random.key(0), number))
+
+
+def seconds(problem: Problem) -> float:
+    """How long one complex evaluation of the loss takes: the unit of all this."""
+    begun = time.monotonic()
+    name = next(iter(problem.grads))
+    _complex_step(problem, name, np.ones(problem.grads[name].shape))
+    return time.monotonic() - begun
 
 
 def zero(problem: Problem, name: str) -> bool:
