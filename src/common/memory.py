@@ -3,7 +3,9 @@
 import contextlib
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from common import params as params_map
 from common import tree
@@ -17,7 +19,15 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 
 def parameters(model: ModelConfig) -> int:
-    """How many numbers the parameters are."""
+    """How many numbers the parameters are. Counted for one block and one more, so that no depth takes long."""
+    any_model: Any = model
+    depths = [field for field in ("n_blocks", "n_encoder", "n_decoder") if hasattr(model, field)]
+    shallow = replace(any_model, **dict.fromkeys(depths, 1))
+    added = {field: _count(replace(shallow, **{field: 2})) - _count(shallow) for field in depths}
+    return _count(shallow) + sum((getattr(model, field) - 1) * block for field, block in added.items())
+
+
+def _count(model: ModelConfig) -> int:
     return sum(math.prod(shape) for _, shape in tree.items(params_map.shapes(model)))
 
 
