@@ -23,7 +23,7 @@ from common.errors import UserError
 from common.trace import Trace
 from console import backend, options, subjects
 from console.session import Session
-from console.stepper import agreeing, breaking, explaining, moment, prompting, proving, spoiling
+from console.stepper import agreeing, breaking, breaks, explaining, moment, prompting, proving, sources, spoiling
 from console.stepper.proving import BAD, KINK, OK, ZERO, Problem
 from console.stepper.stepper import Stepper
 from course import planted
@@ -70,7 +70,7 @@ def again(family: str) -> Problem:
 
 FAMILIES = ("classifier", "gpt", "seq2seq", "llama")
 every_family = pytest.mark.parametrize("family", FAMILIES)
-every_break = pytest.mark.parametrize("name", [one.name for one in breaking.BREAKS])
+every_break = pytest.mark.parametrize("name", [one.name for one in breaks.BREAKS])
 
 
 @pytest.fixture(autouse=True)
@@ -241,7 +241,7 @@ def test_every_local_has_its_line_or_was_given(family):
         assert reason.where.startswith("numpy_ref/")
         if reason.source:
             file, _, line = reason.where.partition(":")
-            written = (explaining.SOURCE / file).read_text().splitlines()[int(line) - 1]
+            written = (sources.SOURCE / file).read_text().splitlines()[int(line) - 1]
             assert reason.source.splitlines()[0] in written
 
 
@@ -260,7 +260,7 @@ def test_the_callers_and_their_lines_are_those_of_the_source():
 
 def written_at(caller):
     file, _, line = caller.rpartition(", ")[2].partition(":")
-    return (explaining.SOURCE / file).read_text().splitlines()[int(line) - 1]
+    return (sources.SOURCE / file).read_text().splitlines()[int(line) - 1]
 
 
 def test_the_operands_of_an_entry_make_it():

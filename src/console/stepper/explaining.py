@@ -6,8 +6,6 @@ assignment of that name before the call returned; the callers by the order in wh
 
 import ast
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +13,7 @@ import numpy as np
 from common import tree
 from common.trace import Call, Trace
 from common.types import Array, Tree
-from console.stepper import breaking
-
-SOURCE = Path(__file__).parents[2]
+from console.stepper import breaking, sources
 
 
 class Input(NamedTuple):
@@ -101,10 +97,9 @@ def _elementwise(source: str) -> bool:
 
 
 def _reason(trace: Trace, call: Call, short: str, value: Any) -> Reason:
-    file = breaking.written_in(call.file)
-    line = _assignment(file, call, short)
+    line = sources.assignment(call, short)
     if line is None:
-        return Reason(call.name, short, "", _where(file, call.line), [], value, list(_callers(trace, call)))
+        return Reason(call.name, short, "", sources.where(call, call.line), [], value, list(_callers(trace, call)))
     return _made(trace, call, short, line, value)
 
 
@@ -112,7 +107,7 @@ def _returned(trace: Trace, call: Call, key: str, value: Any) -> Reason:
     """A gradient without a name of its own: the part of a dict that the function returned."""
     found = [
         part
-        for node in _body(breaking.written_in(call.file), call)
+        for node in sources.body(call)
         if isinstance(node, ast.Dict)
         for name, part in zip(node.keys, node.values, strict=True)
         if isinstance(name, ast.Constant) and name.value == key
@@ -123,14 +118,12 @@ def _returned(trace: Trace, call: Call, key: str, value: Any) -> Reason:
 
 
 def _made(trace: Trace, call: Call, short: str, node: ast.AST, value: Any) -> Reason:
-    file = breaking.written_in(call.file)
     read = [n for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
     ordered = dict.fromkeys(n.id for n in sorted(read, key=lambda n: (n.lineno, n.col_offset)))
     names = [name for name in ordered if name in call.locals and name != short]
     inputs = [Input(name, call.locals[name]) for name in names]
-    source = ast.get_source_segment(_text(file), node) or ""
-    where = _where(file, getattr(node, "lineno", call.line))
-    return Reason(call.name, short, source, where, inputs, value, list(_callers(trace, call)))
+    where = sources.where(call, getattr(node, "lineno", call.line))
+    return Reason(call.name, short, sources.written(call, node), where, inputs, value, list(_callers(trace, call)))
 
 
 def _callers(trace: Trace, call: Call) -> Iterator[str]:
@@ -138,8 +131,7 @@ def _callers(trace: Trace, call: Call) -> Iterator[str]:
     inner, index = call, next(i for i, one in enumerate(trace.calls) if one is call)
     for at, outer in enumerate(trace.calls[index + 1 :], index + 1):
         if outer.depth == inner.depth - 1:
-            file = breaking.written_in(outer.file)
-            yield f"{outer.name}, {_where(file, _called_at(trace, inner, outer, at))}"
+            yield f"{outer.name}, {sources.where(outer, _called_at(trace, inner, outer, at))}"
             inner = outer
 
 
@@ -155,47 +147,10 @@ def _called_at(trace: Trace, inner: Call, outer: Call, end: int) -> int:
     module, _, function = breaking.shipped_name(plain).rpartition(".")
     wanted = {f"{module}.{function}", function}
     lines = [
-        node.lineno
-        for node in _body(breaking.written_in(outer.file), outer)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in wanted
+        node.lineno for node in sources.body(outer) if isinstance(node, ast.Call) and ast.unparse(node.func) in wanted
     ]
     lines.sort()
     if len(set(lines)) == 1:
         return lines[0]
     place = next(i for i, one in enumerate(siblings) if one is inner)
     return lines[place] if len(lines) == len(siblings) else outer.line
-
-
-def _assignment(file: str, call: Call, short: str) -> ast.AST | None:
-    """The last assignment of a name before the call returned; None for an argument."""
-    found = None
-    for node in _body(file, call):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        names = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-        if short in names and getattr(node, "lineno", 0) <= call.line:
-            found = node
-    return found
-
-
-def _body(file: str, call: Call) -> list[ast.AST]:
-    """Every node of a call's function."""
-    return _nodes(file, call.line)
-
-
-@cache
-def _nodes(file: str, line: int) -> list[ast.AST]:
-    """Every node of the innermost function that has a line."""
-    everything = ast.walk(ast.parse(_text(file)))
-    around = [n for n in everything if isinstance(n, ast.FunctionDef) and n.lineno <= line <= (n.end_lineno or line)]
-    return list(ast.walk(around[-1])) if around else []
-
-
-@cache
-def _text(file: str) -> str:
-    return Path(file).read_text()
-
-
-def _where(file: str, line: int) -> str:
-    path = Path(file)
-    short = path.relative_to(SOURCE) if path.is_relative_to(SOURCE) else path
-    return f"{short}:{line}"

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from common import gradcheck
 from common.errors import UserError
 from console.page import Page, lines, table
-from console.stepper import breaking, keeping, shown
+from console.stepper import breaking, breaks, keeping, shown
 from console.stepper.checking import SETTING, problem_of
 from console.stepper.commands import Command, Shown
 
@@ -89,7 +89,7 @@ def _twin(stepper: "Stepper") -> list[str]:
 def _listed(page: Page) -> RenderableType:
     rows = table("name", "what is wrong")
     now = breaking.active()
-    for one in breaking.BREAKS:
+    for one in breaks.BREAKS:
         rows.add_row(one.name + (" *" if one.name in now else ""), one.what)
     return shown.over(rows, lines("", f"* broken now: {', '.join(now)}" if now else "Nothing is broken."))
 
