@@ -1,0 +1,18 @@
+"""The way back through pooled = x[:, 0].
+
+`dpooled_BD` is (B, D). Return dx_BTD for `length` positions.
+"""
+
+import numpy as np
+
+HINTS = [
+    "What did positions 1, 2, 3, ... do to the pooled vector?",
+    "Begin with zeros of the shape (B, length, D), of dpooled's type.",
+    "Put dpooled into position 0: dx[:, 0] = dpooled.",
+]
+
+
+def backward(dpooled_BD: np.ndarray, length: int) -> np.ndarray:
+    dx_BTD = np.zeros((len(dpooled_BD), length, dpooled_BD.shape[1]), dpooled_BD.dtype)
+    dx_BTD[:, 0] = dpooled_BD
+    return dx_BTD

@@ -1,0 +1,23 @@
+"""Mean pooling that padding cannot change.
+
+`x_BTD` (B, T, D), `mask_BT` True where a token is real; each row has at least one. `forward` returns the mean of the
+real positions, (B, D). `backward(dpooled_BD, mask_BT)` returns dx_BTD.
+"""
+
+import numpy as np
+
+HINTS = [
+    "How much of each position is taken? Make that an array (B, T): zero at padding, 1 / count of real ones else.",
+    "share = mask / mask.sum(axis=1, keepdims=True); forward sums share[:, :, None] * x over the positions.",
+    "Backward spreads: every position gets its share of dpooled.",
+]
+
+
+def forward(x_BTD: np.ndarray, mask_BT: np.ndarray) -> np.ndarray:
+    share_BT = mask_BT / np.sum(mask_BT, axis=1, keepdims=True)
+    return np.sum(share_BT[:, :, None] * x_BTD, axis=1)
+
+
+def backward(dpooled_BD: np.ndarray, mask_BT: np.ndarray) -> np.ndarray:
+    share_BT = mask_BT / np.sum(mask_BT, axis=1, keepdims=True)
+    return share_BT[:, :, None] * dpooled_BD[:, None]

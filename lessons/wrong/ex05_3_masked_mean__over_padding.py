@@ -1,0 +1,11 @@
+# says: the padding is part of the mean
+import numpy as np
+
+
+def forward(x_BTD, mask_BT):
+    return np.mean(x_BTD, axis=1)
+
+
+def backward(dpooled_BD, mask_BT):
+    share_BT = mask_BT / np.sum(mask_BT, axis=1, keepdims=True)
+    return share_BT[:, :, None] * dpooled_BD[:, None]

@@ -1,0 +1,11 @@
+# says: backward divides by the same count
+import numpy as np
+
+
+def forward(x_BTD, mask_BT):
+    share_BT = mask_BT / np.sum(mask_BT, axis=1, keepdims=True)
+    return np.sum(share_BT[:, :, None] * x_BTD, axis=1)
+
+
+def backward(dpooled_BD, mask_BT):
+    return mask_BT[:, :, None] * dpooled_BD[:, None]

@@ -1,0 +1,7 @@
+# says: the last position is read
+import numpy as np
+
+
+def answers(x_BTD, w_DC, b_C, words):
+    logits_BC = x_BTD[:, -1] @ w_DC + b_C
+    return [words[token] for token in np.argmax(logits_BC, axis=1)[: len(x_BTD)]]
