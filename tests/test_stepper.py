@@ -1,9 +1,13 @@
 """The stepper: stepping is training, every station fits and tells what was recorded, every command does its work."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import unicodedata
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +25,7 @@ from console.stepper import at_optimizer, names, prompting, stations
 from console.stepper.stepper import Stepper
 from numpy_ref import train as training
 
+ROOT = Path(__file__).parents[1]
 SMALL = {"d_model": 8, "n_heads": 2, "d_ffn": 12}
 TRAIN = TrainConfig(examples=70, epochs=2, batch_size=35, warmup=1)
 BOOK = "".join(f"\x1b[31m {i} tücke\u202e 漢字 $x$\t\x07 {i * i}, é\n\n" for i in range(99))
@@ -433,6 +438,40 @@ def test_a_bad_request_for_a_walk_is_one_sentence(args, told, here, capsys):
     assert trainer.main([*QUICK, *args, "--out", "r"]) == 2
     assert told in capsys.readouterr().err
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_pictures_are_drawn_and_a_saved_run_is_loaded_again(here, capsys):
+    (here / "s").write_text("run epoch\nn\nplot\nsave\nstep 2\nload\nload elsewhere\nq")
+    assert trainer.main([*QUICK, "--script", "s", "--out", "r"]) == 1
+    out = capsys.readouterr().out
+    assert "Drawn in r: training.svg" in out and (here / "r" / "attention.svg").exists()
+    assert "Loaded r/last.safetensors: 2 updates are made." in out
+    assert "no such file" in out
+    assert checkpoint.load_run(here / "r" / "last.safetensors").state.step == 2
+
+
+@pytest.mark.slow
+def test_jax_runs_and_numpy_shows(here, capsys):
+    (here / "s").write_text("step\nrun 2\ngo optimizer\nrun\n")
+    assert trainer.main([*QUICK, "--backend", "jax", "--script", "s", "--out", "r"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("Stations show NumPy's numbers") == out.count("compiling, first time only") == 1
+    found = checkpoint.load_run(here / "r" / "last.safetensors").state
+    assert trainer.main([*QUICK, "--no-interactive", "--out", "n"]) == 0
+    wanted = checkpoint.load_run(here / "n" / "last.safetensors").state
+    np.testing.assert_allclose(found.history.loss, wanted.history.loss, rtol=1e-5)
+
+
+def test_jax_is_imported_only_where_it_is_asked_for(here):
+    code = (
+        "import sys; from console import trainer; "
+        f"code = trainer.main({[*QUICK, '--steps', '1', '--out', 'r']}); "
+        "sys.exit(code or 'jax' in sys.modules)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "80"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # ---- signals ----

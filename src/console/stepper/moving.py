@@ -50,9 +50,9 @@ def run(stepper: "Stepper", words: list[str]) -> Shown:
     stopped = walking.run(stepper, until, target)
     if stepper.leaving:
         return None
-    told = lines(("Stopped: " if stopped else "") + _progress(stepper))
+    told = lines("", ("Stopped: " if stopped else "") + _progress(stepper))
     walking.arrive(stepper)
-    return [told, stepper.screen()]
+    return [stepper.screen(), told]
 
 
 def _progress(stepper: "Stepper") -> str:

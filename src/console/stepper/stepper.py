@@ -50,7 +50,8 @@ class Stepper:
         self.begin(self.session)
 
     def begin(self, session: Session) -> None:
-        """Start anew with a session; what was typed stays in view."""
+        """Start anew with a session; what is watched stays in sight."""
+        self.view.asked, self.view.example, self.view.head, self.view.token = None, 0, None, None
         self.session = session
         self.moments.clear()
         self.chosen, self.index = -1, 0

@@ -30,6 +30,7 @@ def on(stepper: "Stepper") -> None:
 
 def _begin(stepper: "Stepper", station: str = "") -> None:
     """The next update, or the epilogue behind the last one."""
+    keep_epoch(stepper)
     if stepper.state.step < stepper.session.train.steps:
         stepper.enter(station)
     else:
@@ -38,7 +39,6 @@ def _begin(stepper: "Stepper", station: str = "") -> None:
 
 def finish(stepper: "Stepper") -> None:
     """To the first scene after training."""
-    keep_epoch(stepper)
     stepper.part, stepper.index = "epilogue", 0
 
 
