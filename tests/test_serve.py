@@ -241,6 +241,20 @@ def test_a_server_compiles_one_program_a_bucket_and_one_for_all_steps():
     assert [program._cache_size() for program in programs] == [before[0] + 3, before[1] + 1]
 
 
+@pytest.mark.parametrize("platform", ["tpu", "cuda", "cpu"])
+def test_a_server_is_lowered_for_every_platform(platform):
+    w, model = WEIGHTS["llama"], MODELS["llama"]
+    state = jax_impl.serve._empty(w, model=model, number=2, size=SIZE)
+    begun = shared.padded([[3, 8]], model=model, width=shared.bucket)
+    row = slots.row(KINDS[4], random.key(0), begun)
+    for program, args, how in ((jax_impl.serve._join, (begun, row, 0), {}), (jax_impl.serve._step, (), {"stride": 2})):
+        exported = jax.export.export(program, platforms=[platform])(w, state, *args, model=model, **how)
+        text = exported.mlir_module()
+        assert exported.platforms == (platform,) and "stablehlo.case" in text
+        # the one kernel is JAX's own for random bits on CUDA, promised to exported programs
+        assert text.count("custom_call @") == text.count("custom_call @cu_threefry2x32_ffi")
+
+
 @both_twins
 @pytest.mark.parametrize(
     ("model", "change", "wanted"),
