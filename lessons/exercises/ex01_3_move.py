@@ -1,4 +1,4 @@
-"""From the vector of one place to that of another, without knowing which place it is.
+"""From the vector of one position to that of another, without knowing which position it is.
 
 p has shape (width,) and is row t of the table of positions, for a t that you are not given. Return row t + k. (k may be
 negative.) Every pair of columns is a hand; turn each of them by k times its speed.

@@ -1,6 +1,6 @@
 """Repair the stage. `broken` runs on every batch, returns the right shape, and is wrong.
 
-w has shape (V, D), tokens_BT (B, T). Return x_BTD: for each place the token's vector plus the vector of the place. Find
+w has shape (V, D), tokens_BT (B, T). Return x_BTD: for each token its vector plus that of its position. Find
 out what `broken` does to a batch of one row, then write `embed`.
 """
 
@@ -9,8 +9,8 @@ import numpy as np
 from common.positions import sinusoidal
 
 HINTS = [
-    "Print broken(...) - w[tokens_BT] for a batch of one row. Which vector was added at each place?",
-    "len(tokens_BT) is B. How many vectors of places does a row of T tokens need?",
+    "Print broken(...) - w[tokens_BT] for a batch of one row. Which vector was added at each position?",
+    "len(tokens_BT) is B. How many vectors of positions does a row of T tokens need?",
     "A table of shape (T, D) is added to (B, T, D) without any further axis: NumPy lines shapes up at the right.",
 ]
 

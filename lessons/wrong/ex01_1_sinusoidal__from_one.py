@@ -1,4 +1,4 @@
-# says: places count from 0
+# says: positions count from 0
 
 import numpy as np
 

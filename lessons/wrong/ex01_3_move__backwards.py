@@ -1,4 +1,4 @@
-# says: this is the vector of place t - k
+# says: this is the vector of position t - k
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-# says: row b of the batch got the vector of place b
+# says: row b of the batch got the vector of position b
 
 import numpy as np
 

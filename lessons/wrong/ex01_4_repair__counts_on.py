@@ -1,4 +1,4 @@
-# says: the places go on counting from row to row
+# says: the positions go on counting from row to row
 
 import numpy as np
 
@@ -6,6 +6,6 @@ from common.positions import sinusoidal
 
 
 def embed(w: np.ndarray, tokens_BT: np.ndarray) -> np.ndarray:
-    rows, places = tokens_BT.shape
-    p = sinusoidal(rows * places, w.shape[1])
-    return w[tokens_BT] + p.reshape(rows, places, -1)
+    rows, positions = tokens_BT.shape
+    p = sinusoidal(rows * positions, w.shape[1])
+    return w[tokens_BT] + p.reshape(rows, positions, -1)

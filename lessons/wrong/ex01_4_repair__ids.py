@@ -1,4 +1,4 @@
-# says: the vector of a place was chosen by the token's id
+# says: the vector of a position was chosen by the token's id
 
 import numpy as np
 

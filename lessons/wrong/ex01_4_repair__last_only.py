@@ -1,4 +1,4 @@
-# says: every place got the vector of the last one
+# says: every position got the vector of the last one
 
 import numpy as np
 

@@ -26,7 +26,7 @@ def sum_of_both(path: Path) -> Numbers:
     panels = figure.subplots(3, 1, sharex=True)
     named = {
         "token: a row of emb.w, looked up": e_TD,
-        "place: sine, cosine, sine, cosine": p_TD,
+        "position: sine, cosine, sine, cosine": p_TD,
         "x, their sum": e_TD + p_TD,
     }
     for axes, (name, rows_TD) in zip(panels, named.items(), strict=True):
@@ -49,11 +49,11 @@ def positions(path: Path) -> Numbers:
     left, right = figure.subplots(1, 2)
     figure.colorbar(_map(left, p_TD, 1.0), ax=left, ticks=[-1, 0, 1])
     left.set_xlabel("column")
-    left.set_ylabel("place")
+    left.set_ylabel("position")
     left.set_title("each pair of columns is a clock hand", loc="left")
-    right.plot(dots_TT[0], color=BLUE, linewidth=3, label="from place 0")
-    right.plot(dots_TT[20, 20:], "--", color=ORANGE, label="from place 20")
-    right.set(xlabel="distance between two places", ylabel="dot product", xlim=(0, LENGTH - 1))
+    right.plot(dots_TT[0], color=BLUE, linewidth=3, label="from position 0")
+    right.plot(dots_TT[20, 20:], "--", color=ORANGE, label="from position 20")
+    right.set(xlabel="distance between two positions", ylabel="dot product", xlim=(0, LENGTH - 1))
     right.set_ylim(bottom=0)
     right.set_title("their dot product knows the distance alone", loc="left")
     right.legend()

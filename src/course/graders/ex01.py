@@ -37,7 +37,7 @@ def _of_table(found: Array, length: int, width: int) -> Wrong:
     mistakes = (
         (np.concatenate([sine, cosine], axis=1), "all sines stand before all cosines; a pair stands side by side"),
         (np.stack([cosine, sine], axis=-1).reshape(length, width), "sine and cosine have changed places"),
-        (table(length + 1, width)[1:], "the first row is that of place 1; places count from 0"),
+        (table(length + 1, width)[1:], "the first row is that of position 1; positions count from 0"),
         (_waves(own), "the two columns of a pair turn at different speeds: both have the exponent -2i / width"),
         (_waves(half), "the hands slow down too little: pair i has the exponent -2i / width, not -i / width"),
         (_waves(faster), "the hands get faster from pair to pair: the exponent is negative"),
@@ -80,7 +80,7 @@ def _of_lookup(found: Array, dy_BTD: Array, tokens_BT: Array) -> Wrong:
         return "a token's row is divided by how often it stands there: its copies each pull, and the pulls add"
     if np.any(~single) and _same(found[single], wanted_VD[single]):
         return "wrong only for repeated tokens: use np.add.at"
-    return "dw[v] is the sum of dy[b, t] over all places with tokens[b, t] = v; these are other numbers"
+    return "dw[v] is the sum of dy[b, t] over all positions with tokens[b, t] = v; these are other numbers"
 
 
 def move(answer: ModuleType) -> Wrong:
@@ -100,9 +100,9 @@ def _of_turn(found: Array, p_D: Array, wanted_D: Array, k: int) -> Wrong:
     turn = k * 10000.0 ** (-np.arange(0, width, 2) / width)
     back = np.stack([sine * np.cos(turn) - cosine * np.sin(turn), cosine * np.cos(turn) + sine * np.sin(turn)], axis=-1)
     if _same(found, back.reshape(width)):
-        return "this is the vector of place t - k: the turn goes the wrong way"
+        return "this is the vector of position t - k: the turn goes the wrong way"
     if _same(found, p_D + np.stack([np.sin(turn), np.cos(turn)], axis=-1).reshape(width)):
-        return "this is p plus the vector of place k; the sine of a sum is not the sum of the sines"
+        return "this is p plus the vector of position k; the sine of a sum is not the sum of the sines"
     if not _same(found[0::2] ** 2 + found[1::2] ** 2, np.ones(width // 2)):
         return "a turn keeps the length of each pair at 1, and this does not: look at the signs"
     if _same(found[:2], wanted_D[:2]):
@@ -113,10 +113,10 @@ def _of_turn(found: Array, p_D: Array, wanted_D: Array, k: int) -> Wrong:
 def repair(answer: ModuleType) -> Wrong:
     rng = np.random.default_rng(2)
     w_VD = rng.normal(size=(30, 8))
-    for rows, places in ((3, 5), (4, 4), (1, 6)):
-        tokens_BT = rng.integers(0, 30, size=(rows, places))
+    for rows, positions in ((3, 5), (4, 4), (1, 6)):
+        tokens_BT = rng.integers(0, 30, size=(rows, positions))
         found = answer.embed(w_VD.copy(), tokens_BT.copy())
-        wrong = _shape(found, (rows, places, 8), "x") or _of_stage(found - w_VD[tokens_BT], tokens_BT)
+        wrong = _shape(found, (rows, positions, 8), "x") or _of_stage(found - w_VD[tokens_BT], tokens_BT)
         if wrong:
             return wrong
     return None
@@ -124,18 +124,18 @@ def repair(answer: ModuleType) -> Wrong:
 
 def _of_stage(added_BTD: Array, tokens_BT: Array) -> Wrong:
     """What is wrong with what was added to the tokens' vectors."""
-    rows, places = tokens_BT.shape
+    rows, positions = tokens_BT.shape
     mistakes = (
-        (table(rows, 8)[:, None], "row b of the batch got the vector of place b, all along the row"),
+        (table(rows, 8)[:, None], "row b of the batch got the vector of position b, all along the row"),
         (
-            table(rows * places, 8).reshape(rows, places, 8),
-            "the places go on counting from row to row; every row begins with place 0",
+            table(rows * positions, 8).reshape(rows, positions, 8),
+            "the positions go on counting from row to row; every row begins with position 0",
         ),
-        (table(places, 8)[-1], "every place got the vector of the last one"),
-        (table(30, 8)[tokens_BT], "the vector of a place was chosen by the token's id, not by where it stands"),
-        (table(places + 1, 8)[1:], "the first token got the vector of place 1; places count from 0"),
+        (table(positions, 8)[-1], "every position got the vector of the last one"),
+        (table(30, 8)[tokens_BT], "the vector of a position was chosen by the token's id, not by where it stands"),
+        (table(positions + 1, 8)[1:], "the first token got the vector of position 1; positions count from 0"),
     )
-    if _same(added_BTD, table(places, 8)):
+    if _same(added_BTD, table(positions, 8)):
         return None
     told = [sentence for mistake, sentence in mistakes if _same(added_BTD, mistake)]
     return told[0] if told else "what was added to the tokens' vectors is not the table of positions"
