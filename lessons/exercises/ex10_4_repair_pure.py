@@ -1,7 +1,8 @@
 """Repair a function that is not pure.
 
-`Averager` keeps a running mean of what it has seen, in itself: compiled, it goes wrong. Write the same as a pure
-function: `update(state, x)` returns the new state and the mean so far; `start()` returns the first state, a tuple of two numbers.
+`Averager` keeps a running mean of what it has seen, in itself: compiled, it goes wrong. Write the same as a
+pure function: `update(state, x)` returns the new state and the mean so far; `start()` returns the first state, a tuple
+of two numbers.
 
     class Averager:
         def __init__(self):
