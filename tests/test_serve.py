@@ -1,5 +1,6 @@
 """Serving: whoever else is there, a request is answered as `generate` answers it alone."""
 
+import inspect
 from dataclasses import replace
 from functools import cache
 from queue import Queue
@@ -221,6 +222,11 @@ def test_requests_come_at_any_time(twin):
         alone("gpt", (5,), 2, 1),
         alone("gpt", (9, 9), 4, 2),
     ]
+
+
+def test_both_twins_are_asked_alike():
+    mine, twin = (inspect.signature(package.serve.serve).parameters for package in (numpy_ref, jax_impl))
+    assert list(mine.items()) == list(twin.items())
 
 
 def test_no_request_is_no_step():
