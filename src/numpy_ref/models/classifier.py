@@ -14,7 +14,7 @@ past it; where the two ways meet again, they are added.
 compute the first position alone, since no other is read: the same logits and gradients for a third less work. Training
 uses it. `backward` serves both.
 
-Vaswani et al. 2017.    Lesson: lessons/04_stacking_blocks.md    Twin: jax_impl/models/classifier.py
+Vaswani et al. 2017.    Lesson: lessons/04_stacking.md    Twin: jax_impl/models/classifier.py
 """
 
 from typing import Any

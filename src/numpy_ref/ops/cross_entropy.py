@@ -13,7 +13,7 @@ part of this formula: applying softmax's own backward after it would differentia
 The weighted form serves the sequence models: of logits_BTV, only the positions with a weight count, and the mean is
 over their weights. Its backward is the same formula with weight / sum of weights in place of 1 / B.
 
-Lesson: lessons/06_softmax_and_loss.md    Twin: jax_impl/ops/cross_entropy.py
+Lesson: lessons/06_loss.md    Twin: jax_impl/ops/cross_entropy.py
 """
 
 import numpy as np
