@@ -88,8 +88,12 @@ def leave(stepper: "Stepper", words: list[str]) -> Shown:
 
 
 def leave_unsaved(stepper: "Stepper", words: list[str]) -> Shown:
+    unsaved, lost = stepper.unsaved, stepper.state.step - stepper.saved
     stepper.leaving, stepper.abandoned = True, True
-    return lines("Left without saving." if stepper.unsaved else "Nothing had to be saved.")
+    if not unsaved:
+        return None
+    # after a change of the settings it is not known which updates are on disk
+    return lines("Left without saving." if stepper.saved < 0 else f"Left without saving {lost:,} of the updates made.")
 
 
 COMMANDS = (
