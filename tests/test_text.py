@@ -124,8 +124,8 @@ def test_a_configuration_that_is_none_is_refused(changes, sentence):
 @pytest.mark.parametrize(
     ("task", "model", "sentence"),
     [
-        (SequenceConfig(), ClassifierConfig(), "gpt or seq2seq"),
-        (text.describe(TEXT), ClassifierConfig(), "one for gpt$"),
+        (SequenceConfig(), ClassifierConfig(), "gpt or llama or seq2seq"),
+        (text.describe(TEXT), ClassifierConfig(), "one for gpt or llama$"),
     ],
 )
 def test_a_family_that_cannot_learn_a_task_is_told(task, model, sentence):

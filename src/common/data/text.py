@@ -2,7 +2,8 @@
 
 A token is a character, of those that occur, or a byte of UTF-8. The split is by paragraphs, which blank lines part: a
 hash of the paragraph decides its part, so that one which stands in the text twice is never on both sides. Training
-draws stretches of the training paragraphs, from anywhere; the held-out ones are read once, from end to end.
+draws stretches of the training paragraphs, from anywhere; the held-out ones are read one after another,
+at most SAMPLE of them.
 """
 
 import ast
@@ -110,7 +111,7 @@ def load(task: TextConfig, text: str, *, seed: int, examples: int) -> TextData:
     overlap = len(set(parts["train"]) & {*parts["validation"], *parts["test"]})
     if overlap:
         raise ValueError(f"{overlap} held-out paragraphs are among those trained on: the split is broken")
-    streams = {name: _ids("\n\n".join(found) + "\n", task) for name, found in parts.items()}
+    streams = {name: _ids("\n\n".join(found) + ("\n" if "\n" in text else ""), task) for name, found in parts.items()}
     for name, stream in streams.items():
         if len(stream) <= task.context:
             raise UserError(
@@ -130,7 +131,8 @@ def _stretches(stream: Array, starts_N: Array, length: int) -> Stretches:
 
 
 def _all(stream: Array, length: int) -> Stretches:
-    """The stretches that a part falls into, one after another; a last piece that fills none is left out."""
+    """The stretches that a part falls into, one after another; a last piece that fills none is left out, and
+    of many only SAMPLE are taken, evenly spaced."""
     starts_N = np.arange(0, len(stream) - length, length)
     if len(starts_N) > SAMPLE:
         starts_N = starts_N[np.linspace(0, len(starts_N) - 1, SAMPLE).astype(int)]

@@ -40,6 +40,9 @@ def stored(path: Path) -> dict[str, Stored]:
     odd = sorted({entry["dtype"] for entry in header.values()} - set(_SIZES))
     if odd:
         raise FileError(path, f"holds numbers in the formats {', '.join(odd)}; read are {', '.join(_SIZES)}")
+    empty = sorted(name for name, entry in header.items() if 0 in entry["shape"])
+    if empty:
+        raise FileError(path, f"holds tensors without a number in them: {', '.join(empty[:5])}")
     return {name: _tensor(data[8 + size :], entry) for name, entry in header.items()}
 
 

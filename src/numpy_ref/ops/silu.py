@@ -15,8 +15,10 @@ from common.types import Array
 
 
 def forward(x: Array):
-    # 1 / (1 + exp(-x)) overflows where x is far below zero; tanh is the same curve and does not
-    s = 0.5 * (1 + np.tanh(0.5 * x))
+    # exp(-x) overflows where x is far below zero, and 1 + tanh(x / 2) loses its digits there; exp(-|x|) does neither
+    below = x.real < 0
+    e = np.exp(np.where(below, x, -x))
+    s = np.where(below, e, 1.0) / (1 + e)
     y = x * s
     return y, (x, s)
 
