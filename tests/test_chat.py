@@ -25,7 +25,7 @@ import numpy_ref.generate
 import tiny_llama
 from common import random, weights
 from common.errors import UserError
-from common.sampling import Sampling, Step
+from common.sampling import Sampling, Step, shared_beginning
 from common.weights import smollm2
 from console import chat
 from console.chatting.sheet import Sheet, harmless
@@ -76,7 +76,7 @@ def script(monkeypatch):
     def say(*answers):
         waiting = iter(answers)
 
-        def stream(params, prompts, *, model, sampling, key, candidates):
+        def stream(params, prompts, *, model, sampling, key, candidates, kept):
             given.append((prompts[0], sampling, key))
             return spoken(next(waiting), sampling)
 
@@ -86,6 +86,9 @@ def script(monkeypatch):
     return say
 
 
+EMPTY = {"k": [np.zeros((1, 0, 1, 1))], "v": [np.zeros((1, 0, 1, 1))]}
+
+
 def spoken(answer, sampling):
     for number, byte in enumerate(answer.encode() if isinstance(answer, str) else answer):
         if number == sampling.max_new_tokens:
@@ -93,9 +96,9 @@ def spoken(answer, sampling):
         if callable(byte):
             byte()
         else:
-            yield Step([BYTE.index(byte)], [[(0, 0.5)]])
+            yield Step([BYTE.index(byte)], [[(0, 0.5)]], EMPTY)
     if len(answer) < sampling.max_new_tokens:
-        yield Step([END], [[(END, 1.0)]])
+        yield Step([END], [[(END, 1.0)]], EMPTY)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -502,6 +505,54 @@ def test_the_other_backend_goes_on_where_this_one_was(talk, capsys, run):
         talk.answer(message)
     assert said(talk) == mixed
     assert isinstance(talk.speaker.model.params["emb"]["w"], np.ndarray)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_only_what_is_new_is_read(talk, capsys, backend):
+    """The model keeps what it has read and written; what was taken back or said anew is read again, and no more."""
+    talk.speaker.change(max_new_tokens=6)
+    do(talk, capsys, f"/backend {backend}")
+    read, figures = [], []
+    for message in ("hello there", "and so on", None, "and then", "more of it"):
+        if message is None:
+            do(talk, capsys, "/undo")
+            continue
+        ids, before = talk.dialogue.ids(message), talk.speaker.kept
+        talk.answer(message)
+        last = talk.speaker.last
+        figures.append((last.kept, last.read, shared_beginning(before, ids)))
+        read.append(talk.speaker.kept.tokens[: len(ids)] == ids)
+    assert all(read)
+    assert [kept for kept, _, _ in figures] == [shared for _, _, shared in figures]
+    assert figures[0][0] == 0
+    assert all(kept > read for kept, read, _ in figures[2:])
+    assert "kept from before" in do(talk, capsys, "/stats")
+    kept_answers = said(talk)
+    talk.dialogue.turns.clear()
+    for message in ("hello there", "and then", "more of it"):
+        talk.speaker.kept = None
+        talk.answer(message)
+        assert talk.speaker.last.kept == 0
+    assert said(talk) == kept_answers
+
+
+def test_an_interrupted_step_keeps_nothing(talk, monkeypatch):
+    """The cache may be half written."""
+    talk.speaker.change(max_new_tokens=6)
+    talk.answer("hello")
+    decode, times = numpy_ref.generate.llama.decode, iter([None, None])
+
+    def stopped(*given, **how):
+        if next(times, 0) == 0:
+            raise KeyboardInterrupt
+        return decode(*given, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(numpy_ref.generate.llama, "decode", stopped)
+        talk.answer("again")
+    assert talk.speaker.kept is None
+    talk.answer("once more")
+    assert talk.speaker.last.kept == 0
 
 
 def test_stats_tell_what_was_measured(talk, capsys):

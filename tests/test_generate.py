@@ -277,6 +277,41 @@ def test_a_stream_is_the_answer_with_probabilities(twin, name):
             np.testing.assert_allclose([p for _, p in step.candidates[row]], p_V[best], rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["gpt", "llama-window-partial"])
+@both_twins
+def test_what_is_kept_need_not_be_read_again(twin, name, monkeypatch):
+    """A conversation in turns, one of them taken back: the same words as read anew, and only new tokens are read."""
+    how = {"sampling": replace(MIXED, max_new_tokens=10, end_token=None), "key": KEY} | options(name)
+    read, kept = [], None
+    rest = shared.rest
+    monkeypatch.setattr(shared, "rest", lambda *given: read.append(rest(*given)) or read[-1])
+    texts = [PROMPTS[2], [*PROMPTS[2], 1, 5], [*PROMPTS[2], 1, 5, *range(11), *range(9)], [*PROMPTS[2], 4], [9]]
+    for text in texts:
+        steps = list(twin.generate.stream(WEIGHTS[name], [text], kept=kept, candidates=11, **how))
+        anew = list(twin.generate.stream(WEIGHTS[name], [text], candidates=11, **how))
+        assert [step.tokens for step in steps] == [step.tokens for step in anew]
+        found, wanted = ([[p for _, p in step.candidates[0]] for step in run] for run in (steps, anew))
+        assert apart(found, wanted) <= BAR
+        kept = shared.Kept([*text, *(step.tokens[0] for step in steps[:-1])], steps[-1].cache)
+    assert [(start, int(left.lengths[0])) for left, start in read] == [(8, 2), (10, 20), (8, 1), (0, 1)]
+
+
+@given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2), min_size=1))
+def test_the_shared_beginning_leaves_a_token_to_read(old, new):
+    n = shared.shared_beginning(shared.Kept(old, {}), new)
+    assert old[:n] == new[:n]
+    assert n < len(new)
+    assert n == len(new) - 1 or n == len(old) or old[n] != new[n]
+
+
+@both_twins
+def test_what_is_kept_is_of_one_text_alone(twin):
+    kept = shared.Kept([3], {})
+    for name, prompts in (("gpt", PROMPTS), ("seq2seq", PROMPTS[:1])):
+        with pytest.raises(UserError, match="is of one text"):
+            next(twin.generate.stream(WEIGHTS[name], prompts, sampling=GREEDY, kept=kept, **options(name)))
+
+
 @one_of_each
 @both_twins
 def test_an_end_token_that_comes_first_is_an_empty_answer(twin, name):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -122,6 +122,14 @@ class Request(NamedTuple):
     """True where a source's token is real, bool, (B, S)."""
 
 
+class Kept(NamedTuple):
+    """What a model keeps of one text that it has read: another one that begins like it is read from there on."""
+
+    tokens: Sequence[int]
+    cache: dict[str, Any]
+    """Of a decoder alone, with the keys and values of all `tokens`."""
+
+
 class Step(NamedTuple):
     """What one step of generation chose."""
 
@@ -130,6 +138,8 @@ class Step(NamedTuple):
     candidates: list[list[tuple[int, float]]]
     """Each sequence's most probable next tokens, best first, with the probability that the model gave them, before
     temperature and all else. Empty where the sequence had ended before."""
+    cache: dict[str, Any]
+    """What the model keeps of all tokens before these. The next step may write over it."""
 
 
 class Hypothesis(NamedTuple):
@@ -190,6 +200,29 @@ def request(
         + (f"set max_new_tokens to at most {most}" if most > 0 else "shorten the prompt"),
     )
     return begun, min(width(longest + max_new_tokens), model.max_len)
+
+
+def shared_beginning(kept: Kept | None, prompt: Sequence[int]) -> int:
+    """How many tokens of a prompt need not be read, because they are kept. Its last one always is: it is answered."""
+    if kept is None:
+        return 0
+    pairs = enumerate(zip(kept.tokens, prompt[:-1], strict=False))
+    return next((i for i, (old, new) in pairs if old != new), min(len(kept.tokens), len(prompt) - 1))
+
+
+def rest(begun: Request, kept: Kept, width: Callable[[int], int] = int) -> tuple[Request, int]:
+    """The part of the one text in `begun` that is not kept, padded to `width` of its length, and where it begins.
+
+    Raises UserError where there are several texts, or one with a source.
+    """
+    require(
+        len(begun.tokens) == 1 and begun.src is None, "what is kept is of one text: ask a decoder alone, one prompt"
+    )
+    text = begun.tokens[0, : begun.lengths[0]].tolist()
+    start = shared_beginning(kept, text)
+    tokens_1T = np.zeros((1, width(len(text) - start)), np.int32)
+    tokens_1T[0, : len(text) - start] = text[start:]
+    return Request(tokens_1T, begun.lengths - start, begun.seen), start
 
 
 def padded(
@@ -275,12 +308,13 @@ def candidates(probabilities_BV: Array, n: int) -> list[list[tuple[int, float]]]
     return [list(zip(ids.tolist(), p.tolist(), strict=True)) for ids, p in zip(order_BN, picked_BN, strict=True)]
 
 
-def step(tokens_B: Array, ended_B: Array, probabilities_BV: Array, n: int) -> Step:
-    """What the caller of `stream` sees; `ended_B` as it was before these tokens."""
+def step(tokens_B: Array, ended_B: Array, probabilities_BV: Array, n: int, cache: dict[str, Any]) -> Step:
+    """What the caller of `stream` sees; `ended_B` and `cache` as they were before these tokens."""
     best = candidates(probabilities_BV, n)
     return Step(
         [None if ended else int(token) for token, ended in zip(tokens_B, ended_B, strict=True)],
         [[] if ended else row for row, ended in zip(best, ended_B, strict=True)],
+        cache,
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from common import memory, random
 from common import sampling as shared
 from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
-from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Settings, Step
+from common.sampling import Beams, Hypothesis, Kept, Request, Sampling, SequenceConfig, Settings, Step
 from common.types import AnyArray, Key, Tree
 from jax_impl.device import memory as device
 from jax_impl.models import gpt, llama, seq2seq
@@ -126,15 +126,17 @@ def stream(
     key: Key | None = None,
     start_token: int | None = None,
     candidates: int = 0,
+    kept: Kept | None = None,
 ) -> Iterator[Step]:
     """`generate` step by step: one token for every sequence at a time, and the `candidates` most probable ones.
 
-    Errors are those of `generate`, before the first step.
+    With `kept`, the tokens and the cache of an earlier step, only what the one prompt does not share with them is read;
+    the cache is used up. Errors are those of `generate`, before the first step.
     """
     begun, size = _begin(prompts, sampling, model, start_token)
     memory.check_request(params, begun, model=model, size=size, limit=device.limit())
     keys_BW = shared.row_keys(key, len(prompts), sampling)
-    return _steps(params, begun, keys_BW, size=size, model=model, sampling=sampling, candidates=candidates)
+    return _steps(params, begun, keys_BW, size=size, model=model, sampling=sampling, candidates=candidates, kept=kept)
 
 
 def _steps(
@@ -146,12 +148,14 @@ def _steps(
     model: SequenceConfig,
     sampling: Sampling,
     candidates: int,
+    kept: Kept | None,
 ) -> Iterator[Step]:
-    logits_BV, cache = _prefill(params, begun, size=size, model=model)
+    read = _prefill if kept is None else partial(_resume, kept=kept)
+    logits_BV, cache = read(params, begun, size=size, model=model)
     seen_BV, ended_B = begun.seen, np.zeros(len(begun.seen), bool)
     for number in range(sampling.max_new_tokens):
         tokens_B = choose(logits_BV, seen_BV, keys_BW, number, sampling=_program(sampling))
-        yield shared.step(np.asarray(tokens_B), ended_B, np.asarray(softmax.forward(logits_BV)), candidates)
+        yield shared.step(np.asarray(tokens_B), ended_B, np.asarray(softmax.forward(logits_BV)), candidates, cache)
         ended_B = ended_B | np.isin(np.asarray(tokens_B), sampling.ends)
         if ended_B.all() or number + 1 == sampling.max_new_tokens:
             return
@@ -165,6 +169,24 @@ def _prefill(params: Tree, begun: Request, *, size: int, model: SequenceConfig) 
     if isinstance(model, Seq2SeqConfig):
         return seq2seq.prefill(params, src_BS=begun.src, src_mask_BS=begun.src_mask, **texts, config=model)
     return _DECODER[type(model)].prefill(params, **texts, config=model)
+
+
+def _resume(
+    params: Tree, begun: Request, *, kept: Kept, size: int, model: SequenceConfig
+) -> tuple[jax.Array, dict[str, Any]]:
+    """What was rounded up goes beyond the cache's end at times: those places are dropped."""
+    rest, start = shared.rest(begun, kept, shared.bucket)
+    held = kept.cache["k"][0].shape[1]
+    room = ((0, 0), (0, max(0, size - held)), (0, 0), (0, 0))
+    roomy = {name: [jnp.pad(x_BSNK, room) for x_BSNK in kept.cache[name]] for name in ("k", "v")}
+    return _extend(params, roomy | {"position": np.full(1, start, np.int32)}, rest, model=model)
+
+
+@partial(jax.jit, static_argnames="model", donate_argnames="cache")
+def _extend(
+    params: Tree, cache: dict[str, Any], rest: Request, *, model: SequenceConfig
+) -> tuple[jax.Array, dict[str, Any]]:
+    return _DECODER[type(model)].extend(params, cache, tokens_BT=rest.tokens, lengths_B=rest.lengths, config=model)
 
 
 @partial(jax.jit, static_argnames="model", donate_argnames="cache")

@@ -14,6 +14,7 @@ Holtzman et al. 2020 (top-p).    Lesson: lessons/11_decoder.md    Twin: jax_impl
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from common import memory, random, tree
 from common import sampling as shared
 from common.config import GPTConfig, LlamaConfig, Seq2SeqConfig
-from common.sampling import Beams, Hypothesis, Request, Sampling, SequenceConfig, Settings, Step
+from common.sampling import Beams, Hypothesis, Kept, Request, Sampling, SequenceConfig, Settings, Step
 from common.sums import largest, total
 from common.types import Array, Key, Tree
 from numpy_ref.models import gpt, llama, seq2seq
@@ -61,9 +62,11 @@ def stream(
     key: Key | None = None,
     start_token: int | None = None,
     candidates: int = 0,
+    kept: Kept | None = None,
 ) -> Iterator[Step]:
     """`generate` step by step: one token for every sequence at a time, and the `candidates` most probable ones.
 
+    With `kept`, the tokens and the cache of an earlier step, only what the one prompt does not share with them is read.
     Errors are those of `generate`, before the first step.
     """
     begun, size = shared.request(
@@ -75,7 +78,7 @@ def stream(
     )
     memory.check_request(params, begun, model=model, size=size)
     keys_BW = shared.row_keys(key, len(prompts), sampling)
-    return _steps(params, begun, keys_BW, size=size, model=model, sampling=sampling, candidates=candidates)
+    return _steps(params, begun, keys_BW, size=size, model=model, sampling=sampling, candidates=candidates, kept=kept)
 
 
 def _steps(
@@ -87,13 +90,15 @@ def _steps(
     model: SequenceConfig,
     sampling: Sampling,
     candidates: int,
+    kept: Kept | None,
 ) -> Iterator[Step]:
-    logits_BV, cache = _prefill(params, begun, size=size, model=model)
+    read = _prefill if kept is None else partial(_resume, kept=kept)
+    logits_BV, cache = read(params, begun, size=size, model=model)
     seen_BV, ended_B = begun.seen, np.zeros(len(begun.seen), bool)
     for number in range(sampling.max_new_tokens):
         tokens_B = choose(logits_BV, seen_BV, keys_BW, number, sampling=sampling)
         p_BV = softmax.forward(logits_BV)[0]
-        yield shared.step(tokens_B, ended_B, p_BV, candidates)
+        yield shared.step(tokens_B, ended_B, p_BV, candidates, cache)
         ended_B = ended_B | np.isin(tokens_B, sampling.ends)
         if ended_B.all() or number + 1 == sampling.max_new_tokens:
             return
@@ -106,6 +111,18 @@ def _prefill(params: Tree, begun: Request, *, size: int, model: SequenceConfig) 
     if isinstance(model, Seq2SeqConfig):
         return seq2seq.prefill(params, src_BS=begun.src, src_mask_BS=begun.src_mask, **texts, config=model)
     return _DECODER[type(model)].prefill(params, **texts, config=model)
+
+
+def _resume(
+    params: Tree, begun: Request, *, kept: Kept, size: int, model: SequenceConfig
+) -> tuple[Array, dict[str, Any]]:
+    """`_prefill` of a text whose beginning is kept. What the cache holds beyond it is written over before it is seen."""
+    rest, start = shared.rest(begun, kept)
+    held = kept.cache["k"][0].shape[1]
+    room = ((0, 0), (0, max(0, size - held)), (0, 0), (0, 0))
+    roomy = {name: [np.pad(x_BSNK, room) for x_BSNK in kept.cache[name]] for name in ("k", "v")}
+    cache = roomy | {"position": np.full(1, start, np.int32)}
+    return _DECODER[type(model)].extend(params, cache, tokens_BT=rest.tokens, lengths_B=rest.lengths, config=model)
 
 
 def _decode(

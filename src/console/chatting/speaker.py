@@ -9,7 +9,7 @@ import numpy as np
 
 from common import memory, random, tree
 from common.errors import UserError
-from common.sampling import Sampling, Step, bucket
+from common.sampling import Kept, Sampling, Step, bucket, shared_beginning
 from common.weights import Loaded
 from console import backend, pretrained
 from console.asking import finite
@@ -21,7 +21,9 @@ class Figures:
     """How one answer came about."""
 
     read: int
-    """Tokens of the conversation before it."""
+    """Tokens of the conversation before it that had to be read."""
+    kept: int
+    """Those before them, which were in the cache still."""
     size: int
     """Tokens that the cache had room for."""
     limit: int
@@ -49,7 +51,9 @@ class Speaker:
     answers: int = 0
     """Since the seed was set: each answer draws with a key of its own."""
     last: Figures | None = None
-    known: set[tuple[int, int]] = field(default_factory=set)
+    kept: Kept | None = None
+    """What the model keeps of the conversation: the next answer begins where another conversation parts from it."""
+    known: set[tuple[int, int, bool]] = field(default_factory=set)
     """The sizes of programs that have been compiled."""
 
     @classmethod
@@ -71,7 +75,7 @@ class Speaker:
         """Go on in the other twin. Raises UserError where it is not there; then nothing has changed."""
         twin = backend.choose(name, device)
         self.model = pretrained.placed(self.model, twin)
-        self.twin = twin
+        self.twin, self.kept = twin, None
 
     def change(self, **settings: Any) -> None:
         """Set fields of the sampling. Raises UserError for values that cannot be."""
@@ -98,7 +102,9 @@ class Speaker:
         """
         if self.room(ids) < 1:
             raise UserError(f"the conversation has {len(ids)} tokens, the model room for {self.context}")
-        figures = Figures(len(ids), self.size(ids), self.room(ids), compiled=self.compiles(ids))
+        start = shared_beginning(self.kept, ids)
+        figures = Figures(len(ids) - start, start, self.size(ids), self.room(ids), compiled=self.compiles(ids))
+        program = self._program(ids)
         self.last = figures
         key = random.fold_in(random.key(self.seed), self.answers)
         self.answers += 1
@@ -108,7 +114,7 @@ class Speaker:
             now = time.perf_counter()
             figures.written += 1
             if figures.written == 2 and self.twin.name == "jax":
-                self.known.add(self._program(ids))  # one program reads, another writes
+                self.known.add(program)  # one program reads, another writes
             if figures.written == 1:
                 figures.reading, begun = now - begun, now
             figures.writing = now - begun
@@ -120,18 +126,22 @@ class Speaker:
             yield text.end()  # what was cut may have cut a character; then its beginning is no text
 
     def size(self, ids: list[int]) -> int:
-        """How many tokens the cache holds while these are answered."""
+        """How many tokens the cache has room for while these are answered: as many as before, or more."""
         width = bucket if self.twin.name == "jax" else int
-        return min(width(len(ids) + self.room(ids)), self.context)
+        asked = min(width(len(ids) + self.room(ids)), self.context)
+        if self.kept is None or not shared_beginning(self.kept, ids):
+            return asked
+        return max(asked, self.kept.cache["k"][0].shape[1])
 
     def cache_bytes(self, size: int) -> int:
         """The memory of a cache of that many tokens."""
         itemsize = self.model.params["emb"]["w"].dtype.itemsize
         return memory.cache(self.model.config, rows=1, size=size, itemsize=itemsize)
 
-    def _program(self, ids: list[int]) -> tuple[int, int]:
-        """The sizes that a compiled program depends on."""
-        return bucket(len(ids)), self.size(ids)
+    def _program(self, ids: list[int]) -> tuple[int, int, bool]:
+        """The sizes that a compiled program depends on, and whether it goes on beside a cache."""
+        start = shared_beginning(self.kept, ids)
+        return bucket(len(ids) - start), self.size(ids), start > 0
 
     def _steps(self, ids: list[int], limit: int, key: Any) -> Iterator[Step]:
         steps = self.twin.generate.stream(
@@ -141,10 +151,18 @@ class Speaker:
             sampling=replace(self.sampling, max_new_tokens=limit),
             key=key,
             candidates=1,
+            kept=self.kept if shared_beginning(self.kept, ids) else None,
         )
-        while (step := _next(steps)) is not None:
+        known = list(ids)
+        while True:
+            before, self.kept = self.kept, None  # a step may write over it, and may be interrupted
+            if (step := _next(steps)) is None:
+                self.kept = before
+                return
             finite([p for best in step.candidates for _, p in best])
+            self.kept = Kept(list(known), step.cache)
             yield step
+            known += [token for token in step.tokens if token is not None]
 
 
 def _next(steps: Iterator[Step]) -> Step | None:

@@ -36,7 +36,8 @@ def _answer(speaker: Speaker, last: Figures) -> dict[str, str]:
     found = {"cache": f"{memory.words(speaker.cache_bytes(last.size))}, room for {last.size:,} tokens"}
     with_it = ", compiling included" if last.compiled else ""
     if last.written:
-        found["read"] = f"{last.read:,} tokens in {last.reading:.2f} s, {_rate(last.read, last.reading)}{with_it}"
+        kept = f", {last.kept:,} more kept from before" if last.kept else ""
+        found["read"] = f"{last.read:,} tokens in {last.reading:.2f} s, {_rate(last.read, last.reading)}{with_it}{kept}"
     if last.written > 1:
         # the first token belongs to the reading: what came before it was the prompt
         found["wrote"] = f"{last.written:,} tokens, {_rate(last.written - 1, last.writing)}{with_it}"
