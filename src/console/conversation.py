@@ -18,13 +18,14 @@ from common.checkpoint import Model
 from common.config import kind_of
 from common.data.pieces import ParseError
 from common.errors import UserError
-from console import draw
+from console import draw, insight
 from console.answers import digits, parts, sequences, texts
 from console.asking import QUICK, Asker, Settings
 from console.asking.digits import DigitsAsker
 from console.asking.sequences import SequencesAsker
 from console.asking.texts import TextsAsker
 from console.backend import Twin
+from console.insight import Insight, Wanted
 from console.terminal import is_terminal, say
 
 BATCH = 512
@@ -39,7 +40,7 @@ def asker(model: Model, twin: Twin, settings: Settings) -> Asker:
     """Whoever can ask a model of this kind of task. Raises UserError for settings that it has no use for."""
     kind = kind_of(model.task)
     if settings.top > model.task.vocab:
-        raise UserError(f"--top goes up to the {model.task.vocab} tokens that this model knows, not to {settings.top}")
+        raise UserError(f"this model knows {model.task.vocab} tokens: so many can be shown at most, not {settings.top}")
     if settings.beams is not None and model.family != "seq2seq":
         raise UserError(f"--beams searches among the answers of a seq2seq model; this is a {model.family}")
     if settings.beyond and kind == "text":
@@ -57,6 +58,9 @@ class Conversation:
     path: Path
     json: bool
     seed: int
+    wanted: Wanted = field(default=Wanted())
+    last: Any = field(default=None)
+    """The last single answer, for `why` and `:attn`."""
     shown: int = field(default=0)
     drawn: Iterator[Any] | None = field(default=None)
 
@@ -67,6 +71,10 @@ class Conversation:
     @property
     def screens(self) -> Any:
         return _SCREENS[self.kind]
+
+    @property
+    def backend(self) -> str:
+        return "both" if self.wanted.both else self.asker.twin.name
 
     @property
     def plain(self) -> bool:
@@ -93,11 +101,19 @@ class Conversation:
                 self._refuse(text, error, where, typed)
             return 2
         [found] = self.asker.ask([question])
+        self.last = found
+        seen = insight.of(self.asker, found, self.wanted, self.err)
         if self.json:
-            self._json(found.json(**more))
+            self._json(found.json(**more, **seen.record()))
         else:
             self.print(self.screens.answer(found, self.out.width, self.plain))
+            self.explain(seen)
         return 1 if found.right is False else 0
+
+    def explain(self, seen: Insight) -> None:
+        """Show what was found out about an answer."""
+        for screen in seen.screens(self.out.width, self.plain):
+            self.print(screen)
 
     def _refuse(self, text: str, error: ParseError, where: str, typed: bool) -> None:
         width, plain = self.err.width, draw.is_ascii(self.err)
@@ -120,12 +136,14 @@ class Conversation:
     def _many(self, groups: Sequence[tuple[str, list[Any]]]) -> int:
         """Answer groups of questions, one a line."""
         found = [(name, self.asker.ask(questions)) for name, questions in groups]
+        apart = [insight.twins(self.asker, group, self.wanted) for _, group in found]
         if self.json:
-            for name, group in found:
-                for one in group:
-                    self._json(one.json(**({"group": name} if name else {})))
+            for (name, group), rows in zip(found, apart, strict=True):
+                for one, row in zip(group, rows, strict=True):
+                    self._json(one.json(**({"group": name} if name else {}), **row.record()))
         else:
             self.print(self.screens.table(found, self.out.width))
+            self.explain(insight.most([row for rows in apart for row in rows]))
         return 0 if all(one.right for _, group in found for one in group) else 1
 
     def all(self) -> int:
@@ -133,16 +151,21 @@ class Conversation:
         title, questions = self.asker.everything()
         if self.json:
             return max(self._all_json(chunk) for chunk in self._chunks(questions))
-        judged = [self.asker.judge(chunk) for chunk in self._chunks(questions)]
+        judged, apart = [], []
+        for chunk in self._chunks(questions):
+            judged.append(self.asker.judge(chunk))
+            if self.wanted.both:
+                apart += insight.twins(self.asker, self.asker.ask(chunk), self.wanted)
         total = self.asker.total(questions, judged)
         self.print(Text(f"{self.screens.about(self.asker)}: {title}"))
         self.out.print(self.screens.tally(self.asker, questions, total, self.out.width, self.plain))
+        self.explain(insight.most(apart))
         return 0 if total.accuracy == 1 else 1
 
     def _all_json(self, questions: list[Any]) -> int:
         found = self.asker.ask(questions)
-        for one in found:
-            self._json(one.json())
+        for one, row in zip(found, insight.twins(self.asker, found, self.wanted), strict=True):
+            self._json(one.json(**row.record()))
         return 0 if all(one.right for one in found) else 1
 
     def _chunks(self, questions: list[Any]) -> Iterator[list[Any]]:

@@ -5,7 +5,6 @@ model's answers are neither right nor wrong.
 """
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 
 from common.errors import UserError
-from console import backend, conversation, models
-from console.answers import parts
+from console import backend, models, prompt
 from console.asking import QUICK, Settings
-from console.conversation import Conversation
-from console.terminal import announce, complain, guarded, is_terminal, lines, opened, whole
+from console.conversation import Conversation, asker
+from console.insight import Wanted
+from console.terminal import announce, guarded, is_terminal, lines, opened, whole
 
 SHIPPED = Path("checkpoints/digits-medium.safetensors")
 
@@ -53,7 +52,20 @@ def _parser(shipped: Path) -> argparse.ArgumentParser:
     )
     p.add_argument("--beams", type=whole(1, 100), metavar="N", help="also search for the N best answers (seq2seq)")
     p.add_argument("--beyond", action="store_true", help="ask what the model was never trained on: longer, larger")
-    p.add_argument("--backend", choices=backend.NAMES, default="numpy", help="(default: numpy)")
+    p.add_argument("--why", action="store_true", help="explain each answer to --expr and --file")
+    p.add_argument(
+        "--attn",
+        nargs=2,
+        type=whole(0, 999),
+        metavar=("L", "H"),
+        help="show for each of them what head H of block L looked at, counted from 0",
+    )
+    p.add_argument(
+        "--backend",
+        choices=(*backend.NAMES, prompt.BOTH),
+        default="numpy",
+        help="who answers; both: NumPy does, and JAX is compared with it (default: numpy)",
+    )
     p.set_defaults(shipped=shipped)
     return p
 
@@ -63,9 +75,11 @@ def _run(given: argparse.Namespace, out: Console, err: Console) -> int:
     if not asked and (given.json or not is_terminal(sys.stdin)):
         why = "--json has no prompt" if given.json else "there is no terminal to prompt on"
         raise UserError(f'{why}: add --expr "Max(5,3,9)", --file FILE, --batch, --quick or --all')
+    if asked and (given.why or given.attn) and not given.expr and given.file is None:
+        raise UserError(f"{'--why' if given.why else '--attn'} tells of single answers: add --expr TEXT or --file FILE")
     opened_session = _open(given, out, err)
     if not asked:
-        return _prompt(opened_session)
+        return prompt.run(opened_session)
     code = 0
     for text in given.expr or ():
         code = max(code, opened_session.answer(text))
@@ -85,10 +99,11 @@ def _open(given: argparse.Namespace, out: Console, err: Console) -> Conversation
     if given.checkpoint is None and not path.exists():
         raise UserError(f"{path}: there is no such file; name a model with --checkpoint, or make one with `make train`")
     model = models.load(path)
-    twin = backend.choose(given.backend)
-    asker = conversation.asker(model, twin, Settings(given.top, given.beyond, given.beams))
-    announce(err, twin.name)
-    return Conversation(asker, out, err, path, given.json, given.seed)
+    twin, both = prompt.twins(given.backend)
+    asked = asker(model, twin, Settings(given.top, given.beyond, given.beams))
+    announce(err, "jax" if both else twin.name)
+    head = None if given.attn is None else (given.attn[0], given.attn[1])
+    return Conversation(asked, out, err, path, given.json, given.seed, Wanted(given.why, head, both))
 
 
 def _file(session: Conversation, name: str) -> int:
@@ -105,57 +120,3 @@ def _file(session: Conversation, name: str) -> int:
         example = "any text" if session.kind == "text" else "like Max(5,3,9)"
         raise UserError(f"{name}: there is no question in this file; write one on each line, {example}")
     return code
-
-
-def _prompt(session: Conversation) -> int:
-    """Ask for questions until the user leaves. What is wrong is said, and the prompt goes on. Returns 0."""
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  (its import gives input() line editing and a history)
-    with contextlib.suppress(AttributeError):
-        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-    session.out.print(parts.model(session.path.name, session.asker.model, session.asker.twin))
-    session.out.print(f"\nType {'a text or a :command' if session.kind == 'text' else 'a question or a word'}:")
-    session.out.print(session.screens.menu(session.asker))
-    while True:
-        try:
-            line = input("\n> ")
-        except KeyboardInterrupt:
-            session.out.print()
-            continue
-        except EOFError:
-            session.out.print()
-            return 0
-        session.shown = 0
-        try:
-            if _command(session, line):
-                return 0
-        except UserError as error:
-            complain(session.err, str(error))
-        except KeyboardInterrupt:
-            session.out.print("stopped")
-
-
-def _command(session: Conversation, line: str) -> bool:
-    """Do what one line asks for. Returns whether to leave."""
-    word = line.strip().lower()
-    if session.kind == "text" and not word.startswith(":") and line:
-        session.answer(line, typed=True)  # `quit` may be how a text begins: commands need their colon
-        return False
-    match word.removeprefix(":"):
-        case "":
-            pass
-        case "q" | "quit" | "exit":
-            return True
-        case "help" | "h" | "?":
-            session.print(session.screens.menu(session.asker))
-        case "ops" if session.kind != "text":
-            session.print(session.screens.operations(session.asker))
-        case "batch":
-            session.batch()
-        case "quick":
-            session.quick()
-        case "all":
-            session.all()
-        case _:
-            session.answer(line, typed=True)
-    return False

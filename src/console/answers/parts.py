@@ -37,10 +37,15 @@ MEANING = {
     "+": "the sum of both numbers",
 }
 MENU = {
+    "why": "why the last answer was given; why QUESTION asks first",
+    ":attn L H": "what head H of block L looked at",
     "batch": "14 cases, from easy to extreme",
     "quick": "5 random questions",
     "all": "every question, counted",
     "ops": "what the operations mean",
+    ":top K": "how many probable tokens to show",
+    ":backend NAME": "numpy, jax, or both and how far they are apart",
+    ":model FILE": "ask another model",
     "help": "this list",
     ":quit": "leave; so does Ctrl-D",
 }
@@ -98,11 +103,11 @@ def written(tokens: Sequence[tuple[str, float, Sequence[tuple[str, float]]]], wi
     room = width - label - 2 - 8 - 2 - (14 if bar else 0)
     for name, p, others in tokens:
         cells = [Text(draw.bar(p, 12, plain), "cyan")] if bar else []
-        lines.add_row(Text(name), *cells, probability(p), Text(_fitting(others, room), "dim"))
+        lines.add_row(Text(name), *cells, probability(p), Text(fitting(others, room), "dim"))
     return lines
 
 
-def _fitting(others: Sequence[tuple[str, float]], room: int) -> str:
+def fitting(others: Sequence[tuple[str, float]], room: int) -> str:
     shown = ""
     for name, p in others:
         # no comma between them: it may itself be a token

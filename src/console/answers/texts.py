@@ -43,6 +43,7 @@ def menu(asker: TextsAsker) -> Table:
     """What can be typed: mostly texts, so that commands need their colon."""
     lines = parts.table("", "", header=False)
     lines.add_row(Text("any text", "bold"), about(asker))
-    lines.add_row(Text(":help", "bold"), parts.MENU["help"])
-    lines.add_row(Text(":quit", "bold"), parts.MENU[":quit"])
+    for command in ("why", ":attn L H", ":top K", ":backend NAME", ":model FILE", "help", ":quit"):
+        meaning = "why the last text goes on so" if command == "why" else parts.MENU[command]
+        lines.add_row(Text(f":{command.removeprefix(':')}", "bold"), meaning)
     return lines

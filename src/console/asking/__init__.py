@@ -56,6 +56,15 @@ class Asker(Protocol):
     def ask(self, questions: Sequence[Any]) -> list[Any]:
         """The answers to questions, asked as one batch. Raises UserError if the model's numbers overflow."""
 
+    def again(self, answer: Any) -> Any:
+        """An answer as a row that the model can read again (asking/again.py)."""
+
+    def slow(self, answer: Any) -> bool:
+        """Whether `drawn` will keep a user waiting."""
+
+    def drawn(self, answer: Any) -> Any:
+        """What is known of the question's place in training (asking/drawn.py); None of a text."""
+
     def cases(self) -> Groups:
         """A few questions in groups, made to fit the task."""
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,10 @@ from common.data.split import Part
 from common.evaluation import Evaluation
 from common.vocabulary import TOKENS, words
 from console import attention
-from console.asking import HINT, Groups, Settings, finite, six
+from console.asking import HINT, Groups, Settings, again, drawn, finite, six
+from console.asking.again import Again
+from console.asking.digit_cases import cases
+from console.asking.drawn import Drawn
 from console.backend import Twin
 
 
@@ -131,6 +133,16 @@ class DigitsAsker(NamedTuple):
             Look(head, position, float(w_HT[head, position])),
         )
 
+    def again(self, answer: Answer) -> Again:
+        said, expression = TOKENS.index(answer.answer), answer.expression
+        return again.one(expression.tokens, said, expression.target, TOKENS)
+
+    def slow(self, answer: Answer) -> bool:
+        return drawn.slow(self.model, answer.part)
+
+    def drawn(self, answer: Answer) -> Drawn:
+        return drawn.drawn(self.model, answer.expression.text, answer.part)
+
     def cases(self) -> Groups:
         return cases(self.model.task)
 
@@ -164,29 +176,3 @@ def part(expression: Expression, task: DigitsConfig) -> Part | None:
     """The part of the split, or None for an expression that the task has not."""
     inside = task.min_args <= len(expression.args) <= task.max_args and max(expression.args) <= task.max_value
     return digits.part(expression, task.split_seed) if inside else None
-
-
-_EASY = ("2580361947", "7415920386", "3617482950", "5394817260", "6249130758")
-_SAME = ("0", "5", "9")
-# which argument is made equal to which: the second to the first, the last to the one before it, the last to the first
-_DUPLICATES = (("7294", 1, 0), ("8416", -1, -2), ("3625", -1, 0))
-_EXTREMES = ("09", "90", "009")
-
-
-def cases(task: DigitsConfig) -> Groups:
-    """Fourteen cases in four groups, made to fit the task: its operations and numbers of arguments taken in turn, the
-    digits of each pattern repeated as often as needed and scaled to the task's largest."""
-    numbers, ops = cycle(range(task.min_args, task.max_args + 1)), cycle(task.ops)
-
-    def case(pattern: str, to: int = 0, of: int = 0) -> Expression:
-        args = [int(c) * task.max_value // 9 for c in islice(cycle(pattern), next(numbers))]
-        if len(args) > 1:
-            args[to] = args[of]
-        return Expression(next(ops), tuple(args))
-
-    return [
-        ("easy", [case(pattern) for pattern in _EASY]),
-        ("all the same", [case(pattern) for pattern in _SAME]),
-        ("duplicates", [case(*duplicate) for duplicate in _DUPLICATES]),
-        ("extremes", [case(pattern) for pattern in _EXTREMES]),
-    ]

@@ -13,9 +13,11 @@ from common.data.pieces import ParseError, Untrained
 from common.data.sequences import Problem
 from common.data.split import part
 from common.sampling import Hypothesis, Sampling
-from common.vocabulary import EOS, START
-from console.asking import HINT, Groups, Settings, finite
+from common.vocabulary import EOS, START, WORDS
+from console.asking import HINT, Groups, Settings, again, drawn, finite
+from console.asking.again import Again
 from console.asking.cases import cases
+from console.asking.drawn import Drawn
 from console.asking.written import Answer, Judged, Question, Token
 from console.backend import Twin
 
@@ -103,6 +105,17 @@ class SequencesAsker(NamedTuple):
                 start_token=START,
                 end_token=EOS,
             )
+
+    def again(self, answer: Answer) -> Again:
+        problem = answer.question.problem
+        form = again.across if self.pairs else again.after
+        return form(problem.prompt, [token.id for token in answer.tokens], problem.reply, WORDS)
+
+    def slow(self, answer: Answer) -> bool:
+        return drawn.slow(self.model, answer.question.part)
+
+    def drawn(self, answer: Answer) -> Drawn:
+        return drawn.drawn(self.model, answer.question.problem.text, answer.question.part)
 
     def cases(self) -> Groups:
         return [(name, [self._inside(problem) for problem in group]) for name, group in cases(self.model.task)]

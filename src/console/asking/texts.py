@@ -13,12 +13,15 @@ from common.data import text as texts
 from common.data.pieces import ParseError
 from common.errors import UserError
 from common.sampling import Sampling
-from console.asking import Groups, Settings, finite, six
+from console.asking import Groups, Settings, again, finite, six
+from console.asking.again import Again
 from console.asking.written import Token
 from console.backend import Twin
 
 CONTINUED = 20
 """Tokens that are added to a text, where there is room for them."""
+EXPLAINED = 8
+"""Of them so many are explained."""
 
 
 class Prompt(NamedTuple):
@@ -95,6 +98,17 @@ class TextsAsker(NamedTuple):
         written = [[token for step in steps if (token := Token.of(step, row))] for row in range(len(prompts))]
         finite([token.p for tokens in written for token in tokens])
         return [Answer(prompt, self.model.task, tokens) for prompt, tokens in zip(prompts, written, strict=True)]
+
+    def again(self, answer: Answer) -> Again:
+        names = [answer.label(token) for token in range(self.model.task.vocab)]
+        said = [token.id for token in answer.tokens[:EXPLAINED]]
+        return again.after(answer.prompt.ids, said, [], names)
+
+    def slow(self, answer: Answer) -> bool:
+        return False
+
+    def drawn(self, answer: Answer) -> None:
+        """A text is no example: training drew stretches of another one."""
 
     def cases(self) -> Groups:
         raise _nothing_right()
