@@ -16,8 +16,9 @@ from jax_impl.device import fused, layer_scan
 from jax_impl.models import llama
 from jax_impl.ops import attend
 
-B, T, N, G = 2, 128, 2, 3
-windows = pytest.mark.parametrize("window", [0, 2, 50])
+B, T, N, G = 1, 384, 2, 3
+"""Three blocks of the kernel's: rows whose keys lie in one block, in two, in three."""
+windows = pytest.mark.parametrize("window", [0, 1, 50, 200])
 KERNELS = {
     "library": lambda window: partial(fused._library, window=window, implementation="xla"),
     "splash": lambda window: partial(fused._splash, window=window, interpret=True),
@@ -39,11 +40,11 @@ def test_a_kernel_is_the_plain_form(name, window):
     wanted, back = jax.vjp(partial(attend.forward, mask_BTS=mask_BTS), *args)
     found, found_back = jax.vjp(partial(KERNELS[name](window), mask_BTS=mask_BTS), *args)
     apart = gradcheck.difference({"y": np.asarray(found)}, {"y": np.asarray(wanted)})
-    grads, wanted_grads = (
-        {n: np.asarray(g) for n, g in zip("qkv", b(do_BTNGK), strict=True)} for b in (found_back, back)
-    )
+    grads, wanted_grads = ([np.asarray(g) for g in b(do_BTNGK)] for b in (found_back, back))
     assert apart["y"] <= 2e-6
-    assert max(gradcheck.difference(grads, wanted_grads).values()) <= 2e-5
+    # a window of one place leaves nothing to choose: the gradients of q and k are zero, and have no scale of their own
+    scale = max(np.max(np.abs(g)) for g in wanted_grads)
+    assert max(np.max(np.abs(g - w)) for g, w in zip(grads, wanted_grads, strict=True)) <= 2e-5 * scale
 
 
 @windows
@@ -83,15 +84,17 @@ def test_without_an_nvidia_device_there_is_no_cudnn():
 # ---- the loop over blocks ----
 
 
-def small(n_blocks):
-    return LlamaConfig(11, 12, n_blocks=n_blocks, n_heads=4, n_kv_heads=2, d_head=4, d_ffn=10, max_len=9, window=3)
+def small(n_blocks, **more):
+    heads = {"n_heads": 4, "n_kv_heads": 2, "d_head": 4}
+    return LlamaConfig(11, 12, n_blocks=n_blocks, **heads, d_ffn=10, max_len=9, window=3, **more)
 
 
 TOKENS = np.array([[8, 3, 3, 9, 8, 1, 3], [10, 9, 4, 4, 2, 0, 0]])
 
 
-def test_a_loop_over_blocks_is_the_same_model():
-    config = small(3)
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_loop_over_blocks_is_the_same_model(tied):
+    config = small(3, tied=tied, bias=not tied)
     with jax.enable_x64(True):
         weights = tree.map(jnp.asarray, random_params(np.random.default_rng(0), params.shapes(config)))
         both = []

@@ -621,9 +621,11 @@ def test_a_start_token_belongs_to_an_encoder_and_keys_to_rows(twin):
         )
 
 
-@one_of_each
-def test_a_full_cache_is_never_overwritten(name):
-    model, w, tokens_B = MODELS[name], WEIGHTS[name], np.array([1, 1, 1], np.int32)
+@pytest.mark.parametrize(
+    ("name", "change"), [("gpt", {}), ("gpt-untied", {}), ("seq2seq", {}), ("llama", {}), ("llama", {"rope_share": 0})]
+)
+def test_a_full_cache_is_never_overwritten(name, change):
+    model, w, tokens_B = replace(MODELS[name], **change), WEIGHTS[name], np.array([1, 1, 1], np.int32)
     asked, size = begin(name)
     _, cache = numpy_ref.generate._prefill(w, asked, size=size, model=model)
     full = cache | {"position": np.array([3, size, 7], np.int32)}

@@ -78,7 +78,9 @@ def forward_cached(
     turn: tuple[jax.Array, jax.Array] | None = None,
     window: int = 0,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A position that the cache has no place for is left out: a scatter would otherwise be clamped to the last one."""
+    """A position that the cache has no place for is left out, and what comes of it is NaN: an overrun is loud, where
+    a scatter would write over the last place.
+    """
     k_new_BTNK, v_new_BTNK = project_kv(params, x_BTD, n_kv_heads=n_kv_heads)
     k_turned_BTNK = rope.forward(k_new_BTNK, turn=turn)
     k_seen_BSNK = _written(k_BSNK, k_turned_BTNK, position_BT)
@@ -86,7 +88,8 @@ def forward_cached(
     mask_BTS = masks.seen(position_BT, k_BSNK.shape[1], window)
     heads: dict[str, Any] = {"n_heads": n_heads, "n_kv_heads": n_kv_heads}
     y_BTD = forward_projected(params, x_BTD, k_seen_BSNK, v_seen_BSNK, mask_BTS=mask_BTS, turn=turn, **heads)
-    return y_BTD, k_seen_BSNK, v_seen_BSNK
+    loud_BTD = jnp.where(position_BT[:, :, None] < k_BSNK.shape[1], y_BTD, jnp.nan)
+    return loud_BTD, k_seen_BSNK, v_seen_BSNK
 
 
 def _written(cache_BSNK: jax.Array, new_BTNK: jax.Array, position_BT: jax.Array) -> jax.Array:

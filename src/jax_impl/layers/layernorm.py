@@ -1,6 +1,6 @@
 """LayerNorm. The math is in numpy_ref/layers/layernorm.py; here is only what JAX changes.
 
-A bfloat16 number has 8 significant bits, too few to square and average, so the norm is computed in float32 and the
+A 16-bit number has 8 or 11 significant bits, too few to square and average, so the norm is computed in float32 and the
 result returned in the type of x.
 """
 
@@ -11,7 +11,7 @@ from common.params import LayerNorm
 
 
 def forward(params: LayerNorm, x_BTD: jax.Array, *, eps: float = 1e-5) -> jax.Array:
-    wide_BTD = x_BTD.astype(jnp.float32) if x_BTD.dtype == jnp.bfloat16 else x_BTD
+    wide_BTD = x_BTD.astype(jnp.promote_types(x_BTD.dtype, jnp.float32))
     c_BTD = wide_BTD - jnp.mean(wide_BTD, axis=-1, keepdims=True)
     r_BT1 = 1.0 / jnp.sqrt(jnp.mean(c_BTD * c_BTD, axis=-1, keepdims=True) + eps)
     n_BTD = (c_BTD * r_BT1).astype(x_BTD.dtype)

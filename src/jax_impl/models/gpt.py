@@ -96,9 +96,8 @@ def extend(
 def _cached(params: GPT, cache: dict[str, Any], *, tokens_BT: jax.Array, position_BT: jax.Array, config: GPTConfig):
     """The tokens through all blocks, beside what the cache holds: their vectors, its keys and values with theirs."""
     e_BTD = embedding.forward(params["emb"], tokens_BT=tokens_BT)
-    # beyond the cache's last place stands NaN: an overrun is loud, where a gather would repeat the last position
     p_SD = jnp.asarray(_positions(params, cache["k"][0].shape[1], config), e_BTD.dtype)
-    xs, ks, vs = [e_BTD + p_SD.at[position_BT].get(mode="fill", fill_value=jnp.nan)], [], []
+    xs, ks, vs = [e_BTD + p_SD[position_BT]], [], []
     for block, k_BSNK, v_BSNK in zip(params["blocks"], cache["k"], cache["v"], strict=True):
         y_BTD, k_seen_BSNK, v_seen_BSNK = block_cached(
             block, xs[-1], k_BSNK, v_BSNK, position_BT=position_BT, config=config

@@ -127,11 +127,6 @@ def _logits(params: Llama, x_B1D: jax.Array, config: LlamaConfig) -> jax.Array:
 
 
 def turns(position_BT: jax.Array, size: int, config: LlamaConfig, dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:
-    """Beyond the cache's last place stands NaN: an overrun is loud, where a gather would repeat the last position."""
-    cos_BTP, sin_BTP = (
-        jnp.asarray(table_SP, jnp.promote_types(dtype, jnp.float32))
-        .at[position_BT]
-        .get(mode="fill", fill_value=jnp.nan)
-        for table_SP in rotary(size, config)
-    )
+    wide = jnp.promote_types(dtype, jnp.float32)
+    cos_BTP, sin_BTP = (jnp.asarray(table_SP, wide)[position_BT] for table_SP in rotary(size, config))
     return cos_BTP, sin_BTP

@@ -136,9 +136,8 @@ def _cached(
     e_BTD = embedding.forward(params["tgt"], tokens_BT=tokens_BT)
     places = cache["k"][0].shape[1]
     learned = config.positions == "learned"
-    # beyond the cache's last place stands NaN: an overrun is loud, where a gather would repeat the last position
     p_PD = jnp.asarray(params["tgt_pos"]["w"][:places] if learned else sinusoidal(places, config.d_model), e_BTD.dtype)
-    ys, ks, vs = [e_BTD + p_PD.at[position_BT].get(mode="fill", fill_value=jnp.nan)], [], []
+    ys, ks, vs = [e_BTD + p_PD[position_BT]], [], []
     held = zip(cache["k"], cache["v"], cache["cross_k"], cache["cross_v"], strict=True)
     for block, kvs in zip(params["decoder"], held, strict=True):
         z_BTD, k_seen_BPNK, v_seen_BPNK = decoder_cached(

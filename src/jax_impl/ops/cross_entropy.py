@@ -1,6 +1,6 @@
 """Cross-entropy. The math is in numpy_ref/ops/cross_entropy.py.
 
-bfloat16 logits are widened to float32 first: a loss of 8 significant bits could not fall smoothly.
+16-bit logits are widened to float32 first: a loss of 8 significant bits could not fall smoothly.
 """
 
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 
 def forward(logits_BC: jax.Array, *, targets_B: jax.Array) -> jax.Array:
-    wide_BC = logits_BC.astype(jnp.float32) if logits_BC.dtype == jnp.bfloat16 else logits_BC
+    wide_BC = logits_BC.astype(jnp.promote_types(logits_BC.dtype, jnp.float32))
     rows = jnp.arange(len(targets_B))
     z_BC = wide_BC - jax.lax.stop_gradient(jnp.max(wide_BC, axis=-1, keepdims=True))
     e_BC = jnp.exp(z_BC)
@@ -18,7 +18,7 @@ def forward(logits_BC: jax.Array, *, targets_B: jax.Array) -> jax.Array:
 
 
 def forward_weighted(logits_BTV: jax.Array, *, targets_BT: jax.Array, weights_BT: jax.Array) -> jax.Array:
-    wide_BTV = logits_BTV.astype(jnp.float32) if logits_BTV.dtype == jnp.bfloat16 else logits_BTV
+    wide_BTV = logits_BTV.astype(jnp.promote_types(logits_BTV.dtype, jnp.float32))
     share_R = (weights_BT.reshape(-1) / jnp.sum(weights_BT)).astype(wide_BTV.dtype)
     targets_R = targets_BT.reshape(-1)
     logits_RV = wide_BTV.reshape(-1, wide_BTV.shape[-1])

@@ -2,8 +2,8 @@
 
 The largest score cancels out of the result, but jax.vjp cannot know that: `stop_gradient` spares it the detour.
 
-A bfloat16 number has 8 significant bits, too few to add up shares, so those rows are computed in float32 and the result
-is returned in the type of x.
+A 16-bit number has 8 or 11 significant bits, too few to add up shares, so those rows are computed in float32 and the
+result is returned in the type of x.
 """
 
 import jax
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 
 def forward(x: jax.Array) -> jax.Array:
-    wide = x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     top = jax.lax.stop_gradient(jnp.max(wide, axis=-1, keepdims=True))
     e = jnp.exp(wide - top)
     y = e / jnp.sum(e, axis=-1, keepdims=True)
