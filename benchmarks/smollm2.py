@@ -4,11 +4,13 @@
 
 First the proof that all three do the same: greedy answers to ten prompts token by token, in one batch and one at a
 time, and the logits. Then the speed, in turns: one token read beside a cache (decode), and 512 tokens at once
-(prefill). The floor of decode is the time that the memory needs for all weights, at the rate of one large
-matrix-vector product that takes its turn in the same rounds.
+(prefill). Two products take their turns in the same rounds and say what the machine can do: a vector with a large
+matrix how fast weights come from memory, the floor of decode, and two matrices how fast it multiplies and adds, the
+floor of prefill. Where llama-cpp-python is installed, llama.cpp takes its turns too, on the four-bit file itself.
 """
 
 import argparse
+import math
 import os
 import sys
 import tempfile
@@ -61,9 +63,10 @@ import jax_impl.generate
 import jax_impl.models.llama
 import numpy_ref.generate
 import numpy_ref.models.llama
-from common import tree, weights
+from common import params, tree, weights
+from common.config import LlamaConfig
 from common.sampling import Sampling
-from common.weights import Loaded
+from common.weights import Loaded, smollm2
 
 Turn = Callable[[], None]
 
@@ -189,6 +192,55 @@ def memory_turn() -> Turn:
     return turn
 
 
+def product_turn() -> Turn:
+    """One product of the model's own kind: 512 tokens with the weights of a gate."""
+    x_TD, w_DF = np.ones((PREFILL, 576), np.float32), np.ones((576, 1536), np.float32)
+
+    def turn() -> None:
+        for _ in range(10):
+            x_TD @ w_DF
+
+    return turn
+
+
+PRODUCT = 10 * 2 * PREFILL * 576 * 1536
+"""Multiplications and additions of such a turn."""
+
+
+def arithmetic(config: LlamaConfig) -> int:
+    """Multiplications and additions of a prefill: the blocks' matrices for every token, the head's for the last, and
+    the two products of attention with no more than what the mask lets through.
+    """
+    blocks = sum(math.prod(shape) for name, shape in params.names(config).items() if name.startswith("blocks"))
+    attention = 4 * config.n_blocks * config.n_heads * config.d_head * PREFILL * (PREFILL + 1) // 2
+    return 2 * PREFILL * blocks + 2 * config.vocab * config.d_model + attention
+
+
+def anchor(prompt: list[int]) -> tuple[dict[str, Turn], dict[str, Turn]]:
+    """llama.cpp's turns at decode and prefill, on the file as it is; none where its package is not there."""
+    try:
+        import llama_cpp
+    except ImportError:
+        return {}, {}
+    how = {"n_ctx": SIZE, "n_batch": PREFILL, "n_ubatch": PREFILL, "verbose": False}
+    how |= {"n_threads": given.threads, "n_threads_batch": given.threads}
+    one, many = (llama_cpp.Llama(str(smollm2.path()), **how) for _ in range(2))
+    one.eval(prompt)
+    tokens = np.random.default_rng(0).integers(0, 40_000, PREFILL).tolist()
+
+    def decode() -> None:
+        one.eval([5])
+
+    def prefill() -> None:
+        many.reset()
+        many.eval(tokens)
+
+    return {FOUR_BIT: decode}, {FOUR_BIT: prefill}
+
+
+FOUR_BIT = "llama.cpp, four-bit weights"
+
+
 def in_turns(turns: dict[str, Turn], rounds: int) -> dict[str, dict[str, float]]:
     """Median and best decile of the CPU and wall seconds of each, after one turn that does not count."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
@@ -212,10 +264,14 @@ def main() -> int:
     theirs = reference(model)
     figures: dict = {"threads": given.threads, "agreement": answers(model, theirs)}
     size = sum(leaf.nbytes for leaf in tree.leaves(model.params))
-    figures["decode"] = in_turns({"memory": memory_turn()} | decoders(model, theirs), given.rounds)
+    anchors = anchor(asked(model)[0])
+    figures["decode"] = in_turns({"memory": memory_turn()} | decoders(model, theirs) | anchors[0], given.rounds)
     rate = 4096 * 12288 * 4 / figures["decode"]["memory"]["cpu"]
-    figures |= {"bytes": size, "rate": rate, "floor": size / rate}
-    figures["prefill"] = in_turns(prefillers(model, theirs), max(4, given.rounds // 4))
+    turns = {"product": product_turn()} | prefillers(model, theirs) | anchors[1]
+    figures["prefill"] = in_turns(turns, max(4, given.rounds // 2))
+    speed, work = PRODUCT / figures["prefill"]["product"]["cpu"], arithmetic(model.config)
+    figures |= {"bytes": size, "rate": rate, "arithmetic": work, "speed": speed}
+    figures["floor"] = {"decode": size / rate, "prefill": work / speed}
     figures["machine"] = machine.describe("jax", "jaxlib", "torch", "transformers")
     text = tables(figures)
     print(text)
@@ -235,7 +291,7 @@ def tables(figures: dict) -> str:
     ]
     parts = [report.table(("greedy answers", "the same", "logits apart, at most"), rows)]
     parts.append(f"The twins' logits in float64: {told['float64']:.1e} apart.")
-    for what, floor in (("decode", figures["floor"]), ("prefill", None)):
+    for what, floor in figures["floor"].items():
         found = figures[what]
         theirs = found["transformers"][clock]
         tokens = 1 if what == "decode" else PREFILL
@@ -246,15 +302,18 @@ def tables(figures: dict) -> str:
                 f"{1e3 * found[name][f'{clock}_best']:.1f}",
                 f"{tokens / found[name][clock]:.1f}",
                 f"{theirs / found[name][clock]:.2f}",
-                f"{100 * floor / found[name][clock]:.0f} %" if floor else "",
+                "" if name == FOUR_BIT else f"{100 * floor / found[name][clock]:.0f} %",
             )
-            for name in ("NumPy", "JAX", "transformers")
+            for name in ("NumPy", "JAX", "transformers", FOUR_BIT)
+            if name in found
         ]
         head = (f"{what}, {tokens} token{'s' if tokens > 1 else ''}", f"median, {unit}", "best decile")
         parts.append(report.table((*head, "tokens/s", "times as fast as transformers", "floor / median"), lines))
     parts.append(
-        f"Floor of decode: {1e3 * figures['floor']:.1f} ms, {figures['bytes'] / 1e6:.0f} MB of weights at the "
-        f"{figures['rate'] / 1e9:.1f} GB/s of a product of a vector with a 200 MB matrix in the same rounds."
+        f"Floor of decode: {1e3 * figures['floor']['decode']:.1f} ms, {figures['bytes'] / 1e6:.0f} MB of weights at "
+        f"the {figures['rate'] / 1e9:.1f} GB/s of a product of a vector with a 200 MB matrix in the same rounds. Floor "
+        f"of prefill: {1e3 * figures['floor']['prefill']:.0f} ms, {figures['arithmetic'] / 1e9:.0f} GFLOP at the "
+        f"{figures['speed'] / 1e9:.0f} GFLOP/s of a product of 512 × 576 and 576 × 1536 numbers."
     )
     parts.append(machine.sentence(figures["machine"]))
     return "\n\n".join(parts)

@@ -58,6 +58,13 @@ def test_every_call_has_the_place_of_its_weights(trace):
         }
 
 
+def test_blocks_have_the_same_calls(trace):
+    """Also of functions that saved nothing, such as rope without a turn."""
+    functions = [[call.function for call in trace.calls if call.place == f"blocks.{n}.attn"] for n in (0, 1)]
+    assert functions[0] == functions[1]
+    assert "rope.backward#2" in functions[0]
+
+
 def test_values_are_those_of_the_run(trace):
     calls = {call.name: call for call in trace.calls}
     logits_BC, saved = calls["/classifier.forward"].result
