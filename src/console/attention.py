@@ -13,18 +13,26 @@ def maps(params: Tree, examples: AnyExamples, config: ModelConfig) -> list[Array
 
     Of an encoder-decoder it is the decoder's look across at the source. Parameters are NumPy arrays.
     """
-    across = isinstance(config, Seq2SeqConfig)
-    blocks = config.n_decoder if isinstance(config, Seq2SeqConfig) else config.n_blocks
     with Trace(params) as trace:
         if isinstance(config, ClassifierConfig):  # training computes the last block at the first position alone
             classifier.forward(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=config)
         else:
             family.logits(params, examples, model=config)
+    return read(trace, config)
+
+
+def read(trace: Trace, config: ModelConfig, local: str = "attend.forward/w_BNGTS") -> list[Array]:
+    """A local of every block's attention, (B, heads, T, S), from the trace of a forward or backward.
+
+    Raises KeyError where the trace has not seen it.
+    """
+    across = isinstance(config, Seq2SeqConfig)
+    blocks = config.n_decoder if isinstance(config, Seq2SeqConfig) else config.n_blocks
     found = []
     for i in range(blocks):
         place = f"decoder.{i}.cross" if across else f"blocks.{i}.attn"
-        w_BNGTS = trace[f"{place}/attend.forward/w_BNGTS"]
-        found.append(w_BNGTS.reshape(len(w_BNGTS), config.n_heads, *w_BNGTS.shape[-2:]))
+        value_BNGTS = trace[f"{place}/{local}"]
+        found.append(value_BNGTS.reshape(len(value_BNGTS), config.n_heads, *value_BNGTS.shape[-2:]))
     return found
 
 

@@ -107,6 +107,7 @@ def _run(p: argparse._ArgumentGroup) -> None:
     p.add_argument("--overwrite", action="store_true", help="write into --out even if it holds a run")
     p.add_argument("--resume", type=Path, metavar="DIR", help="go on with this folder's run; it keeps its settings")
     p.add_argument("--no-plots", action="store_true", help="draw no pictures at the end")
+    p.add_argument("--report", type=Path, metavar="FILE", help="write the run as one HTML page that needs no network")
     p.add_argument("--save-every", type=int, metavar="N", default=SAVE_EVERY, help="updates between saves (500)")
     p.add_argument("--backend", choices=backend.NAMES, default="numpy", help="(default: numpy)")
     p.add_argument("--device", choices=["cpu", "gpu", "tpu"], help="for --backend jax (default: the best there is)")

@@ -9,6 +9,7 @@ from common import recipes
 from common.config import SIZES, ModelConfig, TaskConfig, TrainConfig
 from common.errors import UserError
 from console import flags, settings
+from console.report import page
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Options:
     backend: str
     device: str | None
     plots: bool
+    report: Path | None
+    """Where the run is written as one HTML file at its end."""
     save_every: int
     seeds: int | None
     """How many runs of a population; None is a single run."""
@@ -60,6 +63,7 @@ def read(argv: Sequence[str] | None) -> Options:
         "device": given.device,
         "seeds": given.seeds,
         "plots": not given.no_plots,
+        "report": given.report,
         "save_every": given.save_every,
     }
     if given.resume is not None:
@@ -92,6 +96,7 @@ def _check(given: argparse.Namespace) -> None:
         raise UserError(f"--script says itself how far to go: leave out --{walks[1]}")
     if given.steps is not None and given.steps < 1:
         raise UserError(f"--steps must be at least 1, not {given.steps}")
+    _check_report(given)
     if given.save_every < 1:
         raise UserError(f"--save-every must be at least 1, not {given.save_every}")
     if given.seeds is not None and not 1 <= given.seeds <= 10_000:
@@ -106,3 +111,11 @@ def _check(given: argparse.Namespace) -> None:
             raise UserError("a resumed run goes on in its own folder: leave out --out")
     if given.overwrite and given.out is None:
         raise UserError("--overwrite says what may happen to the folder of --out: add --out, or leave it out")
+
+
+def _check_report(given: argparse.Namespace) -> None:
+    """Raises UserError, before anything is trained, where no report could be written."""
+    if given.report is not None:
+        page.check(given.report)
+        if given.seeds is not None:
+            raise UserError("--report shows one run and --seeds makes many: leave one of them out")

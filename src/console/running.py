@@ -48,6 +48,7 @@ def run(session: Session, until: Until | None = None, target: int | None = None)
     Saves each epoch, on the way, and where it stops. `target` is the update to stop after, where that is known.
     """
     session.save()
+    session.watch(session.state)
     per_epoch = session.train.steps_per_epoch
     if target is None or target // per_epoch > session.state.step // per_epoch:
         session.say(screens.epoch_head(session.page))
@@ -66,6 +67,7 @@ def _walk(session: Session, stop: Stop, progress: Progress, until: Until | None,
     saved = session.state.step
     for state in _states(session, until, target):
         session.state = state
+        session.watch(state)
         if waiting:
             first = f"first {state.step - saved} updates after {time.monotonic() - begun:.1f} s"
             progress.console.print(Text(first))

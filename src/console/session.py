@@ -18,6 +18,7 @@ from common.run import Best, TrainState
 from common.types import Array, Tree
 from console.options import Options
 from console.page import Page
+from console.report.recording import Recorder
 from console.subjects import Subject
 
 LAST, BEST, TEXT, CHANGES = "last.safetensors", "best.safetensors", "text.txt", "changes.json"
@@ -42,6 +43,8 @@ class Session:
     """Whether the wait for JAX's compiler has been announced."""
     changes: list[dict[str, Any]] = field(default_factory=list)
     """What was done to the run on the way that its settings do not tell: after_update, setting, from, to."""
+    recorder: Recorder = field(default_factory=Recorder)
+    """What a report is made from."""
 
     @property
     def page(self) -> Page:
@@ -54,6 +57,11 @@ class Session:
     @property
     def best(self) -> Path:
         return self.folder / BEST
+
+    def watch(self, state: TrainState) -> None:
+        """Keep what a report will want of a state, where one may be asked for."""
+        if self.asked.interactive or self.asked.report is not None:
+            self.recorder.see(state, self.train)
 
     def say(self, text: str) -> None:
         """A line that is not broken: it may hold a path."""

@@ -54,6 +54,15 @@ def judge(session: Session) -> None:
     session.say(ask)
 
 
+def report(session: Session) -> None:
+    """Write the report, where one was asked for."""
+    if session.asked.report is not None:
+        from console.report import writing
+
+        for line in writing.write(session, session.state, session.asked.report):
+            session.say(line)
+
+
 def last_words(session: Session) -> tuple[str, str]:
     """Where the model is, and how to ask it."""
     ask = f"Ask it: {python()} {session.subject.ask(session.best)}"
@@ -71,4 +80,5 @@ def _flags(asked: Options) -> str:
     said += "" if asked.backend == "numpy" else f" --backend {asked.backend}"
     said += "" if asked.device is None else f" --device {asked.device}"
     said += "" if asked.plots else " --no-plots"
+    said += "" if asked.report is None else f" --report {shlex.quote(str(asked.report))}"
     return said + ("" if asked.save_every == flags.SAVE_EVERY else f" --save-every {asked.save_every}")

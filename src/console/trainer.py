@@ -95,7 +95,9 @@ def _run(session: Session) -> int:
     stopped = story.train(session) if state.step < train.steps else 0
     if stopped:
         session.say(f"\nStopped after update {session.state.step:,} of {train.steps:,}; nothing is lost.")
+        story.report(session)
         session.say(story.again(session))
         return 128 + stopped
     story.judge(session)
+    story.report(session)
     return 0

@@ -24,6 +24,7 @@ MODULES = (
     "console.stepper.spoiling",
     "console.stepper.reasoning",
     "console.stepper.keeping",
+    "console.stepper.reporting",
     "console.stepper.helping",
 )
 """Where commands live, in the order in which `help` lists them."""

@@ -14,7 +14,7 @@ from common import tree
 from common.errors import UserError
 from console import story, terminal
 from console.session import Session
-from console.stepper import breaking, commands, keeping, shown, walking
+from console.stepper import breaking, commands, keeping, reporting, shown, walking
 from console.stepper.stepper import Stepper
 
 HINT = "Enter goes on, b back, help lists what else there is, q leaves."
@@ -46,18 +46,33 @@ def _guarded(stepper: Stepper, walked: Any) -> int:
     """Run a loop with SIGTERM, or Ctrl-C where nobody is asked, saving the run; then say how to go on."""
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = walked()
-    except (_Terminated, KeyboardInterrupt) as wish:
-        stepper.leaving, code = True, 128 + (signal.SIGINT if isinstance(wish, KeyboardInterrupt) else signal.SIGTERM)
-        if stepper.unsaved:
-            saved = keeping.save_now(stepper)
-            if not stepper.session.asked.json:
-                _print(stepper, [Text(line) for line in saved])
+        code = _walked(stepper, walked)
+        signal.signal(signal.SIGTERM, before)  # all is saved: the report need not be waited for
+        _report(stepper)
     finally:
         signal.signal(signal.SIGTERM, before)
         breaking.mend()
     _goodbye(stepper)
     return code
+
+
+def _walked(stepper: Stepper, walked: Any) -> int:
+    try:
+        return walked()
+    except (_Terminated, KeyboardInterrupt) as wish:
+        stepper.leaving = True
+        if stepper.unsaved:
+            saved = keeping.save_now(stepper)
+            if not stepper.session.asked.json:
+                _print(stepper, [Text(line) for line in saved])
+        return 128 + (signal.SIGINT if isinstance(wish, KeyboardInterrupt) else signal.SIGTERM)
+
+
+def _report(stepper: Stepper) -> None:
+    """The page of `--report`, before what is broken is mended; JSON has the output to itself."""
+    told = [] if stepper.abandoned else reporting.at_the_end(stepper)
+    if not stepper.session.asked.json:
+        _print(stepper, [Text(line) for line in told])
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -99,6 +99,7 @@ class Stepper:
     def enter(self, station: str = "") -> None:
         """Record the next update and stand at its first station, or at the one of that name."""
         subject = self.session.subject
+        self.session.watch(self.state)
         self.moments.append(moments.record(self.state, subject.data, subject.model, self.session.train))
         while len(self.moments) > KEPT or (len(self.moments) > 1 and sum(one.cost for one in self.moments) > MEMORY):
             del self.moments[0]

@@ -100,8 +100,9 @@ def make(stepper: "Stepper") -> None:
 
 
 def keep_epoch(stepper: "Stepper") -> None:
-    """At the end of an epoch: what the pictures of the run want to know of it."""
+    """What the pictures of the run want to know: of some updates the parameters, of the end of an epoch attention."""
     state, session = stepper.state, stepper.session
+    session.watch(state)
     kept = [step for step, _ in session.maps]
     if state.step and state.step % session.train.steps_per_epoch == 0 and state.step not in kept:
         session.maps.append((state.step, session.subject.look(state.params)))

@@ -89,6 +89,10 @@ class Subject(ABC):
     def _view(self) -> View: ...
 
     @abstractmethod
+    def view_of(self, examples: AnyExamples) -> View:
+        """A batch of one example, to be watched."""
+
+    @abstractmethod
     def pictures(self, params: Tree, history: History, found: Evaluation, folder: Path) -> list[Path]:
         """Draw what only this task has; parameters are NumPy arrays."""
 

@@ -70,11 +70,12 @@ class Digits(Subject):
         return np.asarray(self.twin.train.predict(params, asked.tokens, asked.mask, model=self.model))
 
     def _view(self) -> View:
-        labels = words(self.example.tokens)
-        intro = f"{self.example.text}: what the first position, from which the answer is read, looks at."
-        return View(
-            intro, digits.to_examples([self.example], self.task), list(range(len(labels))), labels, labels, len(labels)
-        )
+        return self.view_of(digits.to_examples([self.example], self.task))
+
+    def view_of(self, examples: AnyExamples) -> View:
+        labels = words(examples.tokens[0][examples.mask[0]].tolist())
+        intro = f"{' '.join(labels)}: what the first position, from which the answer is read, looks at."
+        return View(intro, examples, list(range(len(labels))), labels, labels, len(labels))
 
     def pictures(self, params: Tree, history: History, found: Evaluation, folder: Path) -> list[Path]:
         from common import plots

@@ -127,18 +127,20 @@ class Sequences(Subject):
         return [-log_p for log_p in found[-len(asked.reply) :]]
 
     def _view(self) -> View:
-        asked = self.example
-        shown = self.data.test.take(slice(self.row, self.row + 1))
+        return self.view_of(self.data.test.take(slice(self.row, self.row + 1)))
+
+    def view_of(self, examples: AnyExamples) -> View:
+        asked = question(examples, 0)
         written = asked.reply[:-1]
         who = "the start token" if self.across else "the last position of the question"
         intro = f"{decode(asked.prompt)}: what {who}, from which the answer's first token is read, looks at."
         if self.across:
             rows, source = list(range(len(asked.reply))), words(asked.prompt)
-            return View(intro, shown, rows, words([START, *written]), source, len(source))
+            return View(intro, examples, rows, words([START, *written]), source, len(source))
         last = len(asked.prompt) - 1
         rows = list(range(last, last + len(asked.reply)))
         text = asked.prompt + written
-        return View(intro, shown, rows, words(text[last:]), words(text), len(asked.prompt))
+        return View(intro, examples, rows, words(text[last:]), words(text), len(asked.prompt))
 
     def pictures(self, params: Tree, history: History, found: Evaluation, folder: Path) -> list[Path]:
         from common import plots

@@ -104,13 +104,15 @@ class Texts(Subject):
         return text_screens.samples(guesses, drawn, self.task, page)
 
     def _view(self) -> View:
-        last = self.start - 1
-        ids = self.example[: self.start + WATCHED - 1]
-        shown = self.data.test.take(slice(0, 1))
-        letters = text_screens.letters(ids, self.task)
-        read = visible("".join(letters[: self.start]), ascii_only=True)
+        return self.view_of(self.data.test.take(slice(0, 1)))
+
+    def view_of(self, examples: AnyExamples) -> View:
+        tokens = examples.tokens[0].tolist()
+        start = min(self.start, len(tokens))
+        letters = text_screens.letters(tokens[: start + WATCHED - 1], self.task)
+        read = visible("".join(letters[:start]), ascii_only=True)
         intro = f"{read}: what the last position, from which the next token is read, looks at."
-        return View(intro, shown, list(range(last, len(ids))), letters[last:], letters, self.start)
+        return View(intro, examples, list(range(start - 1, len(letters))), letters[start - 1 :], letters, start)
 
     def pictures(self, params: Tree, history: History, found: Evaluation, folder: Path) -> list[Path]:
         from common import plots

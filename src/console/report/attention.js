@@ -1,0 +1,68 @@
+"use strict";
+// Maps of attention: a row is a position that looks, a column one that is looked at.
+
+// An empty map for every head of every block; returns how to fill them from look(block, head, row, column).
+function attentionMaps(parent, blocks, heads, rows, columns) {
+  const cell = columns.length > 20 ? 11 : columns.length > 12 ? 15 : 19;
+  const left = 9 + 5.6 * Math.max(...rows.map((name) => name.length), 2);
+  parent.style.setProperty("--map", `${left + columns.length * cell + 2}px`);
+  parent.replaceChildren();
+  const maps = [];
+  for (let block = 0; block < blocks; block++) for (let head = 0; head < heads; head++) {
+    const figure = make(parent, "figure");
+    make(figure, "figcaption", {}, `block ${block}, head ${head}`);
+    const options = { cell, left, top: 15, label: "", numbers: cell > 18, columnNames: columns, rowNames: rows };
+    maps.push({ block, head, ...grid(make(figure, "div"), rows.length, columns.length, options) });
+  }
+  return (look, signed) => maps.forEach(({ block, head, svg, fill }) => {
+    let most = [0, 0];
+    rows.forEach((row, r) => columns.forEach((column, c) => {
+      const value = look(block, head, r, c), size = Math.abs(value);
+      const told = signed ? signedNumber(value) : shareNumber(value);
+      fill(r, c, size, told, signed && value > 0, `${row} → ${column}: ${signed ? value.toFixed(3) : percent(value)}`);
+      if (r === 0 && size > Math.abs(most[1])) most = [c, value];
+    }));
+    const what = signed ? "strongest pull of the first row" : "the first row looks most";
+    svg.setAttribute("aria-label", `Block ${block}, head ${head}: ${what} at ${columns[most[0]]}, ${
+      signed ? most[1].toFixed(2) : percent(most[1])}`);
+  });
+}
+
+const shareNumber = (value) => (value < 0.005 ? "" : String(Math.round(100 * value)));
+const signedNumber = (value) => (Math.abs(value) < 0.05 ? "" : `${value > 0 ? "+" : "−"}${Math.round(Math.abs(10 * value))}`);
+
+const LOOKS = {
+  attention: "Each row is a position that looks, each number the percent of its look that goes to a column; a row adds up to 100. The answer is read at the first row.",
+  pull: (scale) => `The gradient of the loss for each score, at this moment: orange and + where a higher score would lower the loss, blue and − where it would raise it. ${
+    scale > 0 ? `10 is ${scale.toExponential(1)} nats for each unit of score.` : "It is zero everywhere."} Rows of the last block that no answer is read from have none.`,
+};
+
+function drawExamples(data, now) {
+  let parts, fillBars, fillMaps, example;
+  const chosen = () => document.querySelector("input[name=looks]:checked").value;
+  const show = () => {
+    const m = now(), pull = chosen() === "pull", shares = Array.from(at(parts.probabilities, m).data);
+    const [, blocks, heads, rows, columns] = parts.attention.shape, map = at(parts[chosen()], m).data;
+    fillBars(shares);
+    const best = shares.slice(0, -1).reduce((top, share, i, all) => (share > all[top] ? i : top), 0);
+    const said = shares.at(-1) > shares[best] ? "a token that is not listed" : example.candidates[best];
+    $("says").textContent = `${said === example.right ? "Right" : "Wrong"}: it says ${said}, the right answer is ${
+      example.right}. Its loss here is ${example.loss[m] === null ? "no number" : example.loss[m].toPrecision(3)} nats.`;
+    $("looks-text").textContent = pull ? LOOKS.pull(example.pull_scale[m]) : LOOKS.attention;
+    fillMaps((b, h, r, c) => map[((b * heads + h) * rows + r) * columns + c], pull);
+  };
+  const choose = () => {
+    example = data.examples[Number($("example").value)];
+    parts = Object.fromEntries(["probabilities", "attention", "pull"].map((key) => [key, unpack(example[key])]));
+    $("kind").textContent = example.kind;
+    fillBars = bars($("probabilities"), [...example.candidates, "any other"], example.right);
+    const [, blocks, heads] = parts.attention.shape;
+    fillMaps = attentionMaps($("maps"), blocks, heads, example.rows, example.columns);
+    show();
+  };
+  data.examples.forEach((one, i) => make($("example"), "option", { value: i }, one.text));
+  $("example").addEventListener("change", choose);
+  document.querySelectorAll("input[name=looks]").forEach((one) => one.addEventListener("change", show));
+  choose();
+  return show;
+}

@@ -1,0 +1,70 @@
+"""Which examples a report looks at, which tokens its embedding picture shows, and what tokens are called there."""
+
+from common.config import ClassifierConfig, Seq2SeqConfig, TextConfig
+from common.data import digits
+from common.data.batching import AnyExamples
+from common.data.digits import Expression
+from common.vocabulary import DIGIT_IDS, TOKENS, WORDS, decode
+from console import text_screens
+from console.page import label
+from console.report.looks import Example
+from console.subjects import Digits, Sequences, Subject, Texts, View
+
+MOST = 5
+"""Examples of the project's own choice."""
+LETTERS = 40
+"""Tokens of a text in the picture of its embedding, at most."""
+PARTS = {"train": "of the part trained on", "validation": "of the validation part", "test": "never trained on"}
+
+
+def chosen(subject: Subject, asked: AnyExamples | None) -> list[Example]:
+    """The examples: what the user asked for, the subject's own, and of digits the same numbers for each operation."""
+    made = [] if asked is None else [_example(subject, subject.view_of(asked), "asked by you")]
+    made.append(_example(subject, subject.view, PARTS["test"]))
+    if isinstance(subject, Digits):
+        first = subject.example
+        others = [Expression(op, first.args) for op in subject.task.ops if op != first.op][: MOST - 1]
+        made += [_example(subject, subject.view_of(digits.to_examples([e], subject.task)), "") for e in others]
+    return list({one.text: one for one in reversed(made)}.values())[::-1]
+
+
+def _example(subject: Subject, view: View, kind: str) -> Example:
+    read = "".join(view.labels[: view.reach]) if isinstance(subject, Texts) else " ".join(view.labels[: view.reach])
+    if isinstance(subject, Digits):
+        target = int(view.examples.targets[0])
+        words = view.labels
+        known = Expression(words[0], tuple(int(word) for word in words[2:-1]))
+        assert known.target == target
+        kind = PARTS[digits.part(known, subject.task.split_seed)]
+    shown = view._replace(
+        names=[label(name, False) for name in view.names], labels=[label(a, False) for a in view.labels]
+    )
+    return Example(read, kind, shown, list(DIGIT_IDS) if isinstance(subject, Digits) else None)
+
+
+def tokens(subject: Subject) -> list[str]:
+    """What every token is called, by its id."""
+    task = subject.task
+    if isinstance(task, TextConfig):
+        return [label(letter, False) for letter in text_screens.letters(range(task.vocab), task)]
+    return list(TOKENS if isinstance(subject.model, ClassifierConfig) else WORDS)
+
+
+def embedded(subject: Subject) -> tuple[str, list[int], bool]:
+    """The table of the embedding, the tokens of its picture, and whether they have an order that joins them."""
+    table = "src" if isinstance(subject.model, Seq2SeqConfig) else "emb"
+    if not isinstance(subject.task, TextConfig):
+        return table, list(DIGIT_IDS), True
+    every = text_screens.letters(range(subject.task.vocab), subject.task)
+    small = [i for i, letter in enumerate(every) if len(letter) == 1 and "a" <= letter <= "z"]
+    return table, small if len(small) > 2 else list(range(min(LETTERS, len(every)))), False
+
+
+def sentence(subject: Subject) -> str:
+    """What the model is to do."""
+    if isinstance(subject, Digits):
+        return f"It reads {subject.example.text} and answers with one token, {subject.example.answer}."
+    if isinstance(subject, Sequences):
+        asked = subject.example
+        return f"It reads {decode(asked.prompt)} and writes {decode(asked.reply[:-1])}, token by token."
+    return f"It reads a text and says at every place which {text_screens.THINGS[subject.task.level]} comes next."

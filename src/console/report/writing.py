@@ -1,0 +1,38 @@
+"""The report of a run: collected, built, made to fit, written."""
+
+from pathlib import Path
+
+from common.config import family_of, kind_of
+from common.data.batching import AnyExamples
+from common.errors import UserError
+from common.run import TrainState
+from console.report import collecting, page
+from console.report.recording import Recorder
+from console.session import Session
+
+FORMS = ((24, 16), (16, 16), (12, 8), (6, 8), (2, 4))
+"""(moments, blocks of a gradient along an axis): the first that fits is taken."""
+WEIGHTS = 900_000
+"""Characters of a page that exported weights may take."""
+
+
+def write(
+    session: Session, state: TrainState, path: Path, *, asked: AnyExamples | None = None, banner: str = ""
+) -> list[str]:
+    """Write the report of a run as it is in `state`; what was written, in words.
+
+    Raises UserError if the file cannot be written, or if not even a few moments of the model fit into a page.
+    """
+    page.check(path)
+    seen = Recorder(list(session.recorder.moments))
+    seen.see(state, session.train, always=True)
+    name = f"{family_of(session.subject.model)}, {kind_of(session.subject.task)}"
+    for most, cells in FORMS:
+        content = collecting.collect(
+            session, state, seen.moments, asked=asked, banner=banner, most=most, cells=cells, room=WEIGHTS
+        )
+        made = page.build(f"A training run: {name}", content)
+        if len(made.encode()) <= page.LIMIT:
+            page.write(path, made)
+            return [f"Report: {path} ({len(made.encode()) / 1000:,.0f} kB, {len(content['moments'])} moments)"]
+    raise UserError(f"{path}: this model has too many tensors for a page of {page.LIMIT / 1e6:g} MB; plots show it too")

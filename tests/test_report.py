@@ -1,0 +1,345 @@
+"""The report: one file that shows what the run made, changes nothing of it, and answers as NumPy does."""
+
+import json
+import re
+import shutil
+import subprocess
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from common import checkpoint, tree
+from common.config import ClassifierConfig, DigitsConfig, GPTConfig, Seq2SeqConfig, SequenceConfig, TrainConfig
+from common.data import digits, parsing, tasks, text
+from common.data.pieces import ParseError
+from common.errors import UserError
+from common.vocabulary import WORDS
+from console import attention, backend, options, running, subjects, trainer
+from console.report import exporting, gradients, packing, page, planes, recording, writing
+from console.session import Session
+from console.stepper import breaking, prompting
+from console.stepper.stepper import Stepper
+from numpy_ref import train as training
+from numpy_ref.models import classifier
+from numpy_ref.ops import softmax
+
+CHECK = Path(__file__).with_name("report_check.mjs")
+SMALL = {"d_model": 8, "n_heads": 2, "d_ffn": 12}
+TRAIN = TrainConfig(examples=140, epochs=3, batch_size=35, warmup=1, lr=1e-2)
+EVIL = "</script><img src=x onerror=alert(1)><!--"
+BOOK = "".join(f"{EVIL} {i}, \u2028 tücke & 'so' {i * i}.\n\n" for i in range(99))
+SIDES = {"src_vocab": len(WORDS), "tgt_vocab": len(WORDS), **SMALL}
+TINY = ["--d-model", "8", "--d-ffn", "8", "--examples", "64", "--epochs", "1", "--batch-size", "32", "--warmup", "1"]
+SORT = SequenceConfig("sort", max_length=9)
+
+
+def a_text():
+    task = text.describe(BOOK, level="char", context=24)
+    return task, GPTConfig(vocab=task.vocab, max_len=24, dropout=0.1, **SMALL), BOOK
+
+
+KINDS = {
+    "digits": lambda: (DigitsConfig(), ClassifierConfig(**SMALL), ""),
+    "gpt": lambda: (SORT, GPTConfig(vocab=len(WORDS), max_len=40, **SMALL), ""),
+    "seq2seq": lambda: (SORT, Seq2SeqConfig(**SIDES, dropout=0.1), ""),
+    "text": a_text,
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@cache
+def subject(kind):
+    task, model, written = KINDS[kind]()
+    return subjects.of(backend.choose("numpy"), model, tasks.load(task, model, TRAIN, written), written)
+
+
+def session(kind, folder, *args, train=TRAIN):
+    of = subject(kind)
+    asked = options.read(["--no-plots", *args])
+    console = Console(width=80, color_system=None, force_terminal=False)
+    return Session(console, of, train, folder, asked, of.twin.train.init(of.model, train))
+
+
+def content(page_text):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page_text, re.S)[1])
+
+
+@cache
+def written(kind, tmp):
+    """A run to its end and its report: (session, text of the page, its content)."""
+    made = session(kind, tmp / kind, "--no-interactive", "--report", "report.html")
+    running.run(made)
+    writing.write(made, made.state, tmp / f"{kind}.html")
+    told = (tmp / f"{kind}.html").read_text(encoding="utf-8")
+    return made, told, content(told)
+
+
+@pytest.fixture(scope="module")
+def tmp(tmp_path_factory):
+    return tmp_path_factory.mktemp("reports")
+
+
+# ---- the run ----
+
+
+def test_a_report_changes_nothing_of_the_run(tmp_path):
+    for name, more in (("with", ["--report", str(tmp_path / "r.html")]), ("without", [])):
+        assert trainer.main(["--no-interactive", "--no-plots", *TINY, "--out", str(tmp_path / name), *more]) == 0
+    assert (tmp_path / "r.html").exists()
+    for file in ("last.safetensors", "best.safetensors"):
+        assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
+
+
+def test_what_is_kept_is_what_the_run_was(tmp):
+    made, _, _ = written("digits", tmp)
+    of = made.subject
+    states = training.fit(of.twin.train.init(of.model, TRAIN), of.data, model=of.model, train=TRAIN)
+    passed = {state.step: state.params for state in states}
+    assert [step for step, _ in made.recorder.moments] == list(recording.plan(TRAIN))
+    for step, params in made.recorder.moments[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(tree.leaves(params), tree.leaves(passed[step]), strict=True))
+
+
+@pytest.mark.parametrize("steps", [1, 7, 936, 10**6])
+def test_a_run_is_watched_a_bounded_number_of_times(steps):
+    planned = recording.plan(TrainConfig(examples=1, batch_size=1, epochs=steps))
+    assert len(planned) <= recording.MOST
+    assert planned[0] == 0 and planned[-1] == steps
+    kept = recording.thinned([(step, {}) for step in planned], 4)
+    assert len(kept) == min(4, len(planned)) and kept[0][0] == 0 and kept[-1][0] == steps
+
+
+def test_without_a_report_nothing_is_kept(tmp_path):
+    made = session("digits", tmp_path, "--no-interactive")
+    made.watch(made.state)
+    assert made.recorder.moments == []
+
+
+# ---- what it shows ----
+
+
+@every_kind
+def test_it_shows_what_the_model_makes_at_every_moment(kind, tmp):
+    made, told, found = written(kind, tmp)
+    moments = made.recorder.moments
+    assert found["moments"] == [step for step, _ in moments]
+    assert len(told.encode()) < page.LIMIT
+    for one in found["examples"]:
+        shares = packing.unpack(one["probabilities"])
+        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=2e-3)
+        looks = packing.unpack(one["attention"])
+        assert looks.shape[0] == len(moments) and looks.shape[-2:] == (len(one["rows"]), len(one["columns"]))
+        pulls = packing.unpack(one["pull"])
+        assert np.abs(pulls).max() == 1
+        np.testing.assert_allclose(pulls.sum(axis=-1), 0, atol=1e-2)  # a softmax gives and takes
+        assert one["right"] in one["candidates"]
+
+
+@every_kind
+def test_gradients_are_those_of_the_first_batch(kind, tmp):
+    made, _, found = written(kind, tmp)
+    of, told = made.subject, found["gradients"]
+    lengths = packing.unpack(told["lengths"])
+    batch = gradients.probe(of.data, TRAIN)
+    for m in (0, -1):
+        _, grads, _ = training.loss_and_grads(made.recorder.moments[m][1], batch, model=of.model)
+        for i, (name, leaf) in enumerate(tree.items(grads)):
+            assert told["tensors"][i]["name"] == name
+            norm = np.linalg.norm(leaf)
+            np.testing.assert_allclose(10 ** lengths[m, i], norm, rtol=1e-5)
+            heat = 10 ** packing.unpack(told["tensors"][i]["heat"])[m]
+            assert heat.max() <= np.abs(leaf).max() * 1.01
+            rows, columns = np.atleast_2d(leaf).shape
+            if heat.shape == (rows, columns):
+                np.testing.assert_allclose(heat, np.abs(np.atleast_2d(leaf)), rtol=0.02, atol=1e-12)
+
+
+def test_digits_are_asked_for_every_operation(tmp):
+    made, _, found = written("digits", tmp)
+    of, (_, last) = made.subject, made.recorder.moments[-1]
+    assert [one["text"].split()[0] for one in found["examples"]] == ["Max", "First", "Second", "Last", "Min"]
+    for one in found["examples"]:
+        asked = digits.to_examples([parsing.parse(one["text"], of.task)], of.task)
+        expected = training.predict(last, asked.tokens, asked.mask, model=of.model)[0, 2:12]
+        np.testing.assert_allclose(packing.unpack(one["probabilities"])[-1, :10], expected, atol=1e-3)
+
+
+def test_planes_follow_each_other_and_keep_distances():
+    rng = np.random.default_rng(0)
+    places, turn = rng.normal(size=(10, 2)), np.array([[0.6, 0.8], [0.8, -0.6]])
+    np.testing.assert_allclose(planes.turned(places @ turn, places), places, atol=1e-12)
+    other = planes.turned(places, rng.normal(size=(10, 2)))
+    np.testing.assert_allclose(other @ other.T, places @ places.T, atol=1e-12)
+
+
+def test_planes_of_a_run_do_not_jump(tmp):
+    _, _, found = written("digits", tmp)
+    places = packing.unpack(found["embedding"]["places"])
+    for before, after in pairwise(places):
+        again = planes.turned(before, after)
+        np.testing.assert_allclose(again, before, atol=1e-5 * np.abs(before).max())
+
+
+@pytest.mark.parametrize("kind", packing.KINDS)
+def test_packed_numbers_come_back(kind):
+    values = np.array([[0.0, -1.5, -np.inf], [2.0, 2**-20, 65504.0]])
+    np.testing.assert_array_equal(packing.unpack(packing.pack(values, kind)), values)
+
+
+def test_a_model_of_any_size_gets_a_page_or_a_sentence(tmp, tmp_path, monkeypatch):
+    made, told, found = written("digits", tmp)
+    monkeypatch.setattr(writing, "FORMS", ((24, 16), (4, 4)))
+    monkeypatch.setattr(page, "LIMIT", len(told) - 1000)
+    writing.write(made, made.state, tmp_path / "small.html")
+    smaller = (tmp_path / "small.html").read_text(encoding="utf-8")
+    assert len(smaller.encode()) < page.LIMIT
+    fewer = content(smaller)["moments"]
+    assert len(fewer) < len(found["moments"]) and fewer[-1] == TRAIN.steps
+    monkeypatch.setattr(page, "LIMIT", 1000)
+    with pytest.raises(UserError, match="too many tensors for a page"):
+        writing.write(made, made.state, tmp_path / "none.html")
+    assert not (tmp_path / "none.html").exists()
+
+
+# ---- one file, and only text ----
+
+
+@every_kind
+def test_it_asks_nothing_of_a_network(kind, tmp):
+    _, told, _ = written(kind, tmp)
+    assert set(re.findall(r"https?://[\w./]+", told)) == {"http://www.w3.org/2000/svg"}
+    assert "default-src 'none'" in told
+    markup = re.sub(r"<script.*?</script>|<style>.*?</style>", "", told, flags=re.S)
+    assert not re.search(r"\b(src|href|srcset|action)\s*=", markup)
+    assert "@import" not in told and "url(" not in told
+
+
+def test_what_people_wrote_stays_text(tmp):
+    _, told, _ = written("text", tmp)
+    assert told.count("</script>") == 3 and "<img" not in told and "\u2028" not in told
+    assert "<img" not in page.build(EVIL, {"a": EVIL}) and content(page.build(EVIL, {"a": EVIL})) == {"a": EVIL}
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--report", "run.txt"], "give it a name that ends in .html, not 'run.txt'"),
+        (["--report", "a_folder.html"], "a_folder.html is a folder"),
+        (["--report", "a_file/r.html"], "is no folder that may be written in"),
+        (["--report", "r.html", "--seeds", "3"], "--report shows one run and --seeds makes many"),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_before_training(args, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_folder.html").mkdir()
+    (tmp_path / "a_file").write_text("")
+    assert trainer.main(["--no-interactive", *args]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+# ---- the stepper ----
+
+
+def do(stepper, *lines):
+    return [prompting.do(stepper, line) for line in lines]
+
+
+def test_the_stepper_writes_it_where_it_stands(tmp_path, capsys):
+    stepper = Stepper(session("digits", tmp_path / "run"))
+    path = tmp_path / "so far.html"
+    try:
+        assert all(do(stepper, "run 3", "ask Min ( 4 4 1 )", "break copy-qk", "step", "lr 0.02", f"report {path}"))
+    finally:
+        breaking.mend()
+    found = content(path.read_text(encoding="utf-8"))
+    assert found["moments"][-1] == 4 and found["test"] is None
+    assert found["examples"][0]["text"] == "Min ( 4 4 1 )"
+    assert "BROKEN: copy-qk" in found["notes"][0] and "lr went from 0.01 to 0.02" in found["notes"][-1]
+    assert "Report: " in capsys.readouterr().out
+
+
+@every_kind
+def test_an_asked_example_comes_first(kind, tmp_path):
+    asks = {"digits": "Max 1 2 3", "gpt": "Sort 3 1 2", "seq2seq": "Sort 3 1 2", "text": "tücke"}
+    stepper = Stepper(session(kind, tmp_path / "run"))
+    assert all(do(stepper, "step", f"ask {asks[kind]}", "report"))
+    first = content((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))["examples"][0]
+    assert first["text"].casefold().replace("( ", "").startswith(asks[kind].casefold()[:4])
+
+
+def test_a_walk_without_a_person_writes_it_at_its_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert trainer.main(["--json", "--report", "r.html", "--no-plots", *TINY]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2]
+    assert content((tmp_path / "r.html").read_text(encoding="utf-8"))["moments"] == [0, 1, 2]
+
+
+# ---- the model in the page ----
+
+
+def test_float16_says_what_it_changes(tmp):
+    made, _, _ = written("digits", tmp)
+    of, params = made.subject, made.state.params
+    told = exporting.of(params, of.model, of.data, room=3 * tree.count(params))
+    short = {name: packing.unpack(one) for name, one in told["weights"].items()}
+    asked = of.data.test
+    whole, cut = (
+        training.predict(p, asked.tokens, asked.mask, model=of.model)
+        for p in (params, tree.cast(tree.build(short), np.float32))
+    )
+    assert told["rounded"]["largest"] == float(np.abs(whole - cut).max()) > 0
+    assert told["rounded"]["asked"] == len(asked.targets)
+    assert "too many for one page" in exporting.of(params, of.model, of.data, room=100)["none"]
+
+
+@every_kind
+def test_only_a_classifier_can_be_asked_in_the_page(kind, tmp):
+    _, _, found = written(kind, tmp)
+    assert ("none" in found["model"]) == (kind != "digits")
+
+
+def in_node(path, texts):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node on this machine")
+    done = subprocess.run(
+        [node, str(CHECK), str(path)], input=json.dumps(texts), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_pages_forward_is_numpys(tmp):
+    made, _, _ = written("digits", tmp)
+    of, task = made.subject, made.subject.task
+    texts = ["Max ( 5 3 9 )", "second 0 1 2", "LAST(7,7,0)", "Min(1 2 3 4 5 6 7 8 9)", "First 4"]
+    model = checkpoint.load_model(made.best)
+    params = tree.cast(model.params, np.float64)
+    for found, asked in zip(in_node(tmp / "digits.html", texts), texts, strict=True):
+        meant = parsing.parse(asked, task, beyond=True)
+        assert found["tokens"] == meant.tokens and found["right"] == str(meant.answer)
+        tokens, mask = np.array([meant.tokens]), np.ones((1, len(meant.tokens)), bool)
+        logits, _ = classifier.forward(params, tokens_BT=tokens, mask_BT=mask, config=of.model)
+        shares, _ = softmax.forward(logits)
+        np.testing.assert_allclose(found["logits"], logits[0], rtol=0, atol=1e-12 * np.abs(logits).max())
+        np.testing.assert_allclose(found["probabilities"], shares[0], rtol=0, atol=1e-12)
+        for mine, theirs in zip(found["attention"], attention.weights(params, tokens, mask, of.model), strict=True):
+            np.testing.assert_allclose(mine, theirs[0], rtol=0, atol=1e-12)
+
+
+def test_the_page_refuses_what_the_program_refuses(tmp):
+    made, _, _ = written("digits", tmp)
+    texts = [
+        "", "Max", "Max(5,3,9", "Max 5,,3 9", "Max(,5 3 9)", "Mux 5 3 9", "Max 53 9", "Second 4", "5 3 9", "Max(5;3)",
+        f"Max({EVIL})",
+    ]  # fmt: skip
+    for found, asked in zip(in_node(tmp / "digits.html", texts), texts, strict=True):
+        with pytest.raises(ParseError):
+            parsing.parse(asked, made.subject.task, beyond=True)
+        assert found["error"].endswith(".")
