@@ -38,6 +38,7 @@ bench: .venv/bench  ## measure the speed of a training step beside its peers
 
 oracle: .venv/oracle  ## hold the golden files against PyTorch, live
 	$(BIN)/python tests/oracle/make.py --check
+	$(BIN)/python tests/oracle/chats.py --check
 
 mutants: .venv/mutants  ## plant errors in the backward passes and count how many the tests find
 	$(BIN)/python benchmarks/mutants.py
