@@ -161,7 +161,7 @@ def test_a_stream_of_bytes_never_shows_half_a_character(generate, files, monkeyp
 
 
 def said(token):
-    return None if token is None else growing.Step([token], [[(token, 1.0)]])
+    return None if token is None else growing.Step([token], [[(token, 1.0)]], {})
 
 
 @pytest.mark.parametrize("how", [[], ["--stream"]])
@@ -224,12 +224,41 @@ def test_what_cannot_be_done_is_a_sentence(generate, name, argv, says):
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["--prompt"], ["--prompt", "a", "--max-new-tokens", "0"], ["--prompt", "a", "--top-k", "x"], ["-x"]]
+    "argv", [["--prompt"], ["--prompt", "a", "--max-new-tokens", "0"], ["--prompt", "a", "--top-k", "x"], ["-x"]]
 )
-def test_a_bad_flag_exits_with_2(argv, files):
+def test_a_bad_flag_is_a_sentence(argv, files, capsys):
     with pytest.raises(SystemExit) as left:
         generation.main(["--checkpoint", str(files["char"]), *argv])
     assert left.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.endswith("; --help explains the flags\n") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        ([], ("--checkpoint", "--model", "--prompt")),
+        (["--prompt", "a"], ("--checkpoint", "--model")),
+        (["--model", "a"], ("--prompt",)),
+    ],
+)
+def test_what_is_not_named_is_asked_for_all_at_once(argv, names, capsys):
+    assert generation.main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    wanted = err.partition(", as in: ")[0]
+    assert {flag for flag in ("--checkpoint", "--model", "--prompt") if flag in wanted} == set(names)
+
+
+def test_a_text_that_is_cut_says_so_unless_its_length_was_asked_for():
+    def told(asked=None, room=1000, new=growing.MOST, ended=False):
+        row = growing.Row(0, None, "", [1], room, ids=[0] * new, ended=ended)
+        growing.limit([row], asked)
+        return growing.cut(row)
+
+    assert "cut after 200 new tokens: --max-new-tokens N asks for more" in told()
+    assert "they fill the model's room" in told(room=30, new=30)
+    assert told(asked=200) == told(ended=True) == told(new=12) == ""
 
 
 def test_questions_never_trained_on_are_taken_on_demand(generate):

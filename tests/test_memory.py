@@ -364,3 +364,11 @@ def test_a_bad_request_is_a_sentence(capsys, argv, wanted):
     assert main(argv) == 2
     told = capsys.readouterr()
     assert wanted in told.err and told.err.count("\n") == 1 and told.out == ""
+
+
+def test_a_number_that_cannot_be_is_a_sentence(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--preset", "gpt2", "--batch", "0"])
+    assert left.value.code == 2
+    says = "error: --batch: must be a whole number from 1 to 2147483648, not '0'; --help explains the flags\n"
+    assert capsys.readouterr().err == says

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from common import checkpoint, tree
 from common.config import ClassifierConfig, DigitsConfig, GPTConfig, Seq2SeqConfig, SequenceConfig, TrainConfig
-from common.data import tasks, text
-from common.vocabulary import WORDS
+from common.data import digits, tasks, text
+from common.vocabulary import WORDS, decode, encode
 from console import backend, options, running, subjects, trainer
 from console.page import Page
 from console.session import Session
@@ -253,6 +253,35 @@ def test_every_value_can_be_shown_by_its_name(tmp_path):
     assert "attention.forward/k_turned_BSNK[0,:,0]" in said(one, "show k")
     assert "5 x 12" not in said(one, "show blocks.0.ffn.up.w")
     assert "8 x 12, float32" in said(one, "show blocks.0.ffn.up.w")
+
+
+def test_an_asked_example_stands_at_the_batch_with_its_ids_and_whether_the_batch_holds_it(tmp_path):
+    one = stepper("digits", tmp_path)
+    one.enter()
+    held = decode(one.moment.look.examples.tokens[3])
+    shown_ = said(one, f"ask {held}")
+    assert f"ids {' '.join(map(str, encode(held)))}" in shown_
+    assert "It is in the batch too, " in shown_
+    rows = [decode(row) for row in one.moment.look.examples.tokens]
+    other = next(e.text for e in digits.listed(one.session.subject.task) if e.text not in rows)
+    assert "It is not in the batch" in said(one, f"ask {other}")
+    assert "asked by you" not in said(one, "e 3")
+
+
+def test_a_step_before_training_goes_to_the_update_of_that_number(tmp_path):
+    for line, number in (("step", 1), ("step 2", 2)):
+        one = stepper("digits", tmp_path)
+        said(one, line)
+        assert one.moment.number == number
+        said(one, "step 1")
+        assert one.moment.number == number + 1
+
+
+def test_the_first_name_over_a_head_is_whole(tmp_path):
+    one = stepper("digits", tmp_path)
+    said(one, "step")
+    said(one, "ask Max(5, 3, 9)")
+    assert "Max  (  5  3  9  )" in said(one, "go attention blocks.0")
 
 
 def test_an_asked_example_is_the_models_own_answer_before_and_after(tmp_path):

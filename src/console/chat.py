@@ -17,7 +17,7 @@ from console.chatting import loops
 from console.chatting.dialogue import Dialogue
 from console.chatting.speaker import Speaker
 from console.chatting.talk import Talk
-from console.terminal import guarded, whole
+from console.terminal import Parser, guarded, whole
 
 MOST = 256
 """Tokens that an answer may have where nobody says how many."""
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="chat.py",
         description="Talk with a trained model of the LLaMA family. Without a terminal each line of standard input is "
         "a message. The same seed and the same messages give the same words, in both backends, until two words are "

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from common.config import OPTIMIZERS, ClassifierConfig, DigitsConfig, TrainConfig
 from common.errors import UserError
-from console import verdict
+from console import terminal, verdict
 from console.apart import Apart, walk
 
 EPILOG = """\
@@ -36,7 +36,7 @@ MOST = 100_000
 
 def parser() -> argparse.ArgumentParser:
     about = (__doc__ or "").partition(": ")[2]
-    p = argparse.ArgumentParser(
+    p = terminal.Parser(
         prog="python -m console.compare",
         description=about[0].upper() + about[1:],
         epilog=EPILOG,

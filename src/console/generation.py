@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from common.checkpoint import Model
 from common.config import DigitsConfig
@@ -23,7 +24,7 @@ from console import backend, draw, growing, models, pretrained, sampling_flags
 from console.answers.parts import trouble
 from console.backend import Twin
 from console.growing import MOST, Row
-from console.terminal import announce, guarded, is_terminal, opened, say, whole
+from console.terminal import Parser, announce, guarded, is_terminal, opened, say, whole
 
 _LONGEST = 1_000_000
 """Characters that are read from standard input: far more than any of these models has room for."""
@@ -36,14 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="generate.py",
         description="Let a trained gpt, llama or seq2seq go on from a prompt: a text model from any text, the others "
         "from a question of their task. The same seed gives the same text.",
         epilog="Exit code: 0 done, 2 bad input, 130 ended by Ctrl-C, with what there was until then.",
         allow_abbrev=False,
     )
-    who = p.add_mutually_exclusive_group(required=True)
+    who = p.add_mutually_exclusive_group()
     who.add_argument("--checkpoint", type=Path, metavar="FILE", help="a model of ours, or a run's folder")
     who.add_argument(
         "--model", metavar="PATH", help="others' weights: a Hugging Face directory, a GGUF file, or smollm2 (make chat)"
@@ -51,11 +52,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--prompt",
         action="append",
-        required=True,
         metavar="TEXT",
         help="what to go on from; - reads standard input; may be repeated",
     )
-    p.add_argument("--max-new-tokens", type=whole(1, 10**6), metavar="N", help=f"(default: what fits, at most {MOST})")
+    p.add_argument(
+        "--max-new-tokens",
+        type=whole(1, 10**6),
+        metavar="N",
+        help=f"then the text is cut (default: {MOST}, less where the model has less room)",
+    )
     sampling_flags.add(p, "0")
     p.add_argument("--stream", action="store_true", help="print tokens as they come")
     p.add_argument("--json", action="store_true", help="one object a prompt: prompt, text (what was added), token ids")
@@ -79,10 +84,22 @@ def _run(given: argparse.Namespace, err: Console) -> int:
     twin = backend.choose(given.backend)
     announce(err, twin.name)
     writer, placed = _stream if given.stream else _at_once, pretrained.placed(model, twin)
-    return writer(given, placed, twin, rows, replace(sampling, end_token=growing.end(model)))
+    code = writer(given, placed, twin, rows, replace(sampling, end_token=growing.end(model)))
+    if not code and is_terminal(sys.stdout) and is_terminal(sys.stderr):
+        _tell_cut(rows, err)
+    return code
+
+
+def _tell_cut(rows: Sequence[Row], err: Console) -> None:
+    """Why texts stop where the model did not end them, unless the user said how long they shall be."""
+    told = {growing.cut(row) for row in rows} - {""}
+    for sentence in sorted(told):
+        say(err, Text(sentence, "dim"))
 
 
 def _check(given: argparse.Namespace) -> None:
+    if (given.checkpoint is None and given.model is None) or not given.prompt:
+        raise UserError(_missing(given))
     if given.json and given.stream:
         raise UserError("--json prints whole answers: leave out --stream")
     if given.chat and given.model is None:
@@ -91,6 +108,14 @@ def _check(given: argparse.Namespace) -> None:
         raise UserError("--beyond is for the tasks of our own models: leave it out")
     if given.prompt.count("-") > 1:
         raise UserError("--prompt - can be given once: standard input is read to its end")
+
+
+def _missing(given: argparse.Namespace) -> str:
+    """What to add, so that there are a model and a prompt."""
+    model = [] if given.checkpoint or given.model else ["a model with --checkpoint FILE or --model PATH"]
+    prompt = [] if given.prompt else ["what to go on from with --prompt TEXT"]
+    example = '--checkpoint checkpoints/text-gpt.safetensors --prompt "The model"'
+    return f"name {' and '.join([*model, *prompt])}, as in: generate.py {example}"
 
 
 def _model(given: argparse.Namespace, err: Console) -> Model | Loaded:

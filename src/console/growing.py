@@ -49,6 +49,8 @@ class Row:
     """How many tokens the model could add."""
     limit: int = 0
     """How many it may."""
+    asked: bool = False
+    """Whether the user said how many."""
     answers: bool = False
     """Whether what is added is an answer, which stands alone, and does not go on from the prompt."""
     ids: list[int] = field(default_factory=list)
@@ -134,7 +136,16 @@ def limit(rows: Sequence[Row], asked: int | None) -> None:
             which = f"prompt {row.number + 1}" if len(rows) > 1 else "the prompt"
             read = f"{which} has {len(row.prompt_ids)} tokens"
             raise UserError(f"--max-new-tokens {asked} is too many: {read}, and the model has room for {row.room} more")
-        row.limit = min(row.room, MOST) if asked is None else asked
+        row.limit, row.asked = (min(row.room, MOST), False) if asked is None else (asked, True)
+
+
+def cut(row: Row) -> str:
+    """Why a row was cut at the length that nobody asked for, in a sentence; nothing where it was not."""
+    if row.ended or row.asked or len(row.ids) < row.limit:
+        return ""
+    if row.limit == row.room:
+        return f"(cut after {row.limit} new tokens: with the prompt they fill the model's room)"
+    return f"(cut after {row.limit} new tokens: --max-new-tokens N asks for more)"
 
 
 def batches(rows: Sequence[Row]) -> list[list[Row]]:

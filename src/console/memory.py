@@ -37,7 +37,7 @@ _MOST = 1 << 31
 
 def parser() -> argparse.ArgumentParser:
     about = (__doc__ or "").partition(": ")[2]
-    p = argparse.ArgumentParser(
+    p = terminal.Parser(
         prog="python -m console.memory",
         description=about[0].upper() + about[1:],
         epilog=EPILOG,

@@ -16,7 +16,7 @@ from console import backend, models, prompt
 from console.asking import QUICK, Settings
 from console.conversation import Conversation, asker
 from console.insight import Wanted
-from console.terminal import announce, guarded, is_terminal, lines, opened, whole
+from console.terminal import Parser, announce, guarded, is_terminal, lines, opened, whole
 
 SHIPPED = Path("checkpoints/digits-medium.safetensors")
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None, *, shipped: Path = SHIPPED) -> int:
 
 
 def _parser(shipped: Path) -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="test_model_manually.py",
         description="Ask a trained model, of any family and task: its file says what it is. Without --expr, --file, "
         "--batch, --quick or --all there is a prompt.",

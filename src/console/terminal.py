@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -71,6 +71,13 @@ def announce(err: Console, backend: str) -> None:
     """Say why the first answer takes a while; a program at the other end of a pipe needs no consolation."""
     if backend == "jax" and is_terminal(sys.stderr):
         say(err, Text("JAX is compiling, the first time only ...", "dim"))
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of flags whose complaints are a sentence, without the list of all flags before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message.removeprefix('argument ')}; --help explains the flags\n")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -72,7 +72,7 @@ def _matrices(
         chosen = heads[start : start + per_row]
         between = " " * gap
         titles = between.join(f"head {h}".center(wide)[:wide] for h in chosen)
-        tops = between.join("".join(map(_cut, answers)) for _ in chosen)
+        tops = between.join(_tops(answers) for _ in chosen)
         parts += [Text(" " * label + titles.rstrip(), style="bold"), Text(" " * label + tops, style="dim")]
         for t, word in enumerate(asks):
             cells = between.join(_cells(w_HTS[h, t], mask_TS[t]) for h in chosen)
@@ -89,10 +89,15 @@ def _left(word: str, wide: int) -> str:
     return kept + " " * (wide - cell_len(kept))
 
 
-def _cut(word: str) -> str:
-    """A token in the width of a cell, to the right."""
+def _tops(words: list[str]) -> str:
+    """Tokens over their cells; the first has a blank before it anyway, and may fill its cell."""
+    return _cut(words[0], CELL) + "".join(_cut(word, CELL - 1) for word in words[1:])
+
+
+def _cut(word: str, most: int) -> str:
+    """A token in the width of a cell, to the right, at most so many characters of it."""
     kept = word
-    while cell_len(kept) > CELL - 1:
+    while cell_len(kept) > most:
         kept = kept[:-1]
     return " " * (CELL - cell_len(kept)) + kept
 

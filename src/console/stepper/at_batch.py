@@ -5,13 +5,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from common.config import Seq2SeqConfig, TextConfig
-from common.data.batching import Pairs
+from common.data.batching import Pairs, Stretches
 from common.evaluation import percent
 from common.types import Array
 from common.vocabulary import PAD, WORDS
 from console.page import Page, label, lines, table
 from console.stepper import shown
-from console.stepper.moment import Moment
+from console.stepper.moment import Look, Moment
 from console.stepper.view import View
 
 ROWS = 8
@@ -26,11 +26,30 @@ def render(moment: Moment, view: View, page: Page) -> RenderableType:
         mark = ">" if i == view.example and view.asked is None else ""
         rows.add_row(mark, *([] if page.narrow else [str(i)]), *_example(moment, i, page))
     sizes = " and ".join(shown.shape(ids) for ids in _ids(batch))
+    beside = [] if view.beside is None else _beside(moment, view.beside, page)
     return shown.over(
+        *beside,
         lines(f"Update {moment.number:,} learns from {n} examples: {sizes} token ids.", ""),
         rows,
         lines("", *_absent(moment, page), *_padding(batch)),
     )
+
+
+def _beside(moment: Moment, look: Look, page: Page) -> list[RenderableType]:
+    """The example that the user asked for: its tokens, and whether the batch holds it too."""
+    asked, batch = look.examples, moment.look.examples
+    ids, rows = (each.src if isinstance(each, Pairs) else each.tokens for each in (asked, batch))
+    real = ids[0, : shown.length(asked, 0, "src")]
+    told = "The next stations show its way through the model; `e N` goes back to row N."
+    if not isinstance(asked, Stretches):  # a stretch of text may stand anywhere in another
+        n = int((rows == ids).all(axis=1).sum())
+        times = f"It is in the batch too, {n} time{'' if n == 1 else 's'}" if n else "It is not in the batch"
+        told = f"{times}. {told}"
+    return [
+        shown.head_line(moment, look, 0, page),
+        Text(f"ids {' '.join(map(str, real.tolist()))}", style="dim"),
+        lines(told, ""),
+    ]
 
 
 def _ids(batch) -> list[Array]:

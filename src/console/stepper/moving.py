@@ -134,7 +134,12 @@ COMMANDS = (
         "Go back to the station before, also over the last 20 updates; nothing is computed again.",
         go_back,
     ),
-    Command(("step", "s"), "step [N]", "Make N updates (1), recording each, and stop at the same station.", step),
+    Command(
+        ("step", "s"),
+        "step [N]",
+        "Go N updates on (1), recording each, to the same station; before training, to update N.",
+        step,
+    ),
     Command(
         ("run", "r"),
         "run [N | epoch K | until acc X | until loss X | until N]",
