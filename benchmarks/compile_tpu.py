@@ -1,10 +1,10 @@
 """Compile the JAX twin's programs with the real TPU compiler, on a machine that has no TPU.
 
-    python benchmarks/compile_tpu.py [--tpus v4 v5e v5p v6e] [--write]     (needs the package libtpu: make tpu)
+    python benchmarks/compile_tpu.py [--tpus v4 v5e v5p v6e] [--only TEXT] [--write]     (needs libtpu: make tpu)
 
 The compiler is part of libtpu and asks no device, only what kind it should compile for. It refuses programs that the
 hardware cannot run or that do not fit its memory. What it accepts compiles for that TPU; nothing here runs on one. With
-`--tpus` and `--write` the other kinds' figures stay as they are, if they are of the same versions.
+`--tpus` or `--only`, what was written of the others stays as it is, if it is of the same versions.
 """
 
 import os
@@ -44,12 +44,14 @@ def compile_for(topology: str, function: Callable, args: tuple) -> tuple[str, fl
     return chip.device_kind, time.process_time() - start, compiled.memory_analysis()
 
 
-def measure(tpus: Sequence[str]) -> list[dict]:
+def measure(tpus: Sequence[str], only: str) -> list[dict]:
     from programs import programs
 
     found = []
     for name in tpus:
         for program, function, args in programs():
+            if only not in program:
+                continue
             kind, seconds, memory = compile_for(TOPOLOGIES[name], function, args)
             sizes = {part: getattr(memory, f"{part}_size_in_bytes") for part in ("argument", "temp", "generated_code")}
             found.append({"tpu": name, "device": kind, "program": program, "cpu_seconds": seconds, "bytes": sizes})
@@ -58,13 +60,12 @@ def measure(tpus: Sequence[str]) -> list[dict]:
 
 
 def beside(found: list[dict], versions: dict[str, str]) -> list[dict]:
-    """The figures, and those that were written before of other kinds: the same programs and versions."""
+    """The figures, and those of the same versions that were written before of other programs and other TPUs."""
     path = report.HERE / "results" / "compile_tpu.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     kept = before["programs"] if before.get("versions") == versions else []
-    new, names = {row["tpu"] for row in found}, {row["program"] for row in found}
-    same = {tpu for tpu in TOPOLOGIES if {row["program"] for row in kept if row["tpu"] == tpu} == names}
-    rows = [row for row in kept if row["tpu"] in same - new] + found
+    new = {(row["tpu"], row["program"]) for row in found}
+    rows = [row for row in kept if (row["tpu"], row["program"]) not in new] + found
     return sorted(rows, key=lambda row: list(TOPOLOGIES).index(row["tpu"]))
 
 
@@ -74,12 +75,12 @@ def markdown(found: list[dict], versions: dict[str, str]) -> str:
     tpus = list(dict.fromkeys(row["tpu"] for row in found))
     head = ("program", "arguments, MB", *(f"{tpu}: memory, code, MB" for tpu in tpus))
 
-    def sizes(row: dict) -> str:
-        return f"{row['bytes']['temp'] / 1e6:.2f}, {row['bytes']['generated_code'] / 1e6:.2f}"
+    def sizes(row: dict | None) -> str:
+        return "" if row is None else f"{row['bytes']['temp'] / 1e6:.2f}, {row['bytes']['generated_code'] / 1e6:.2f}"
 
+    arguments = {row["program"]: row["bytes"]["argument"] for row in found}
     rows = [
-        (name, f"{by[name, tpus[0]]['bytes']['argument'] / 1e6:.2f}", *(sizes(by[name, tpu]) for tpu in tpus))
-        for name in dict.fromkeys(row["program"] for row in found)
+        (name, f"{size / 1e6:.2f}", *(sizes(by.get((name, tpu))) for tpu in tpus)) for name, size in arguments.items()
     ]
     told = f"{len(found)} compilations, {sum(row['cpu_seconds'] for row in found):,.0f} CPU seconds. Versions: "
     return "\n\n".join([report.table(head, rows), told + ", ".join(map(" ".join, versions.items())) + "."])
@@ -88,6 +89,7 @@ def markdown(found: list[dict], versions: dict[str, str]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compile the JAX twin's programs for TPUs, without a TPU.")
     parser.add_argument("--tpus", nargs="+", choices=TOPOLOGIES, default=list(TOPOLOGIES), help="kinds (all)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="programs with this in their name (all)")
     parser.add_argument("--write", action="store_true", help="write results/compile_tpu.json and README.md")
     args = parser.parse_args(argv)
     if importlib.util.find_spec("libtpu") is None:
@@ -99,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from importlib.metadata import version
 
     versions = {package: version(package) for package in ("jax", "jaxlib", "libtpu")}
-    found = beside(measure(args.tpus), versions)
+    found = beside(measure(args.tpus, args.only), versions)
     print(markdown(found, versions))
     if args.write:
         report.save("compile_tpu", {"versions": versions, "programs": found})

@@ -23,7 +23,7 @@ from common.sampling import Sampling
 from common.vocabulary import EOS, START, WORDS
 
 TRAIN = TrainConfig(examples=1_000)
-UPDATES, MODELS = 50, 64
+UPDATES, MODELS, KERNEL = 50, 64, 512
 ANSWERS = Sampling(temperature=0.8, top_k=5, top_p=0.9, max_new_tokens=16)
 
 
@@ -38,6 +38,7 @@ def programs() -> Iterator[Program]:
             yield from runs(model, data)
         else:
             yield from generation(name, model)
+    yield from kernels()
 
 
 def models() -> dict[str, tuple[ModelConfig, AnyExamples]]:
@@ -100,3 +101,21 @@ def generation(name: str, model: ModelConfig) -> Iterator[Program]:
     keys_BW = np.zeros((len(prompts), 2), np.uint32)
     given = (params, cache, logits_BV, begun.seen, keys_BW, np.int32(ANSWERS.max_new_tokens), np.int32(EOS))
     yield f"{name}: whole answers", loop, given
+
+
+def kernels() -> Iterator[Program]:
+    """The attention kernel for TPUs with its gradients: a real model's heads, and heads whose width fits nothing."""
+    import jax
+    import jax.numpy as jnp
+
+    from jax_impl.device import fused
+
+    for width, dtype in ((64, jnp.bfloat16), (36, jnp.float32)):
+        kernel = fused.causal(KERNEL, width, dtype, platform="tpu")
+
+        def loss(q_BTNGK, k_BSNK, v_BSNK, kernel=kernel):
+            return jnp.sum(kernel(q_BTNGK, k_BSNK, v_BSNK, mask_BTS=None).astype(jnp.float32))
+
+        q, kv = (jax.ShapeDtypeStruct((1, KERNEL, 3, *heads, width), dtype) for heads in ((3,), ()))
+        name = f"splash attention, heads of {width}, {jnp.dtype(dtype).name}, gradients"
+        yield name, jax.grad(loss, (0, 1, 2)), (q, kv, kv)

@@ -5,7 +5,7 @@ and a running sum for the softmax, and in the backward pass computes the weights
 
     plain     ops/attend.py                          everywhere
     cudnn     jax.nn.dot_product_attention           NVIDIA with cuDNN, 16-bit numbers
-    splash    a Pallas kernel that JAX brings        TPU, whole blocks of 128 positions
+    splash    a Pallas kernel that JAX brings        TPU, whole blocks of 128 positions, heads of any width
 
 The choice is made on the host, while a program is traced, from the device at hand.
 """
