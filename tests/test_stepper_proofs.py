@@ -23,9 +23,21 @@ from common.errors import UserError
 from common.trace import Trace
 from console import backend, options, subjects
 from console.session import Session
-from console.stepper import agreeing, breaking, breaks, explaining, moment, prompting, proving, sources, spoiling
-from console.stepper.proving import BAD, KINK, OK, ZERO, Problem
+from console.stepper import (
+    agreeing,
+    breaking,
+    breaks,
+    explaining,
+    moment,
+    prompting,
+    proving,
+    sources,
+    spoiling,
+    witnesses,
+)
+from console.stepper.proving import BAD, KINK, OK, ZERO
 from console.stepper.stepper import Stepper
+from console.stepper.witnesses import Problem
 from course import planted
 from numpy_ref import train as training
 
@@ -118,8 +130,8 @@ _known: dict = {}
 
 def remembered(monkeypatch, family):
     """The witnesses of a family are asked once: what the loss does does not depend on any backward."""
-    for kind in ("_complex_step", "_difference"):
-        ask = getattr(proving, kind)
+    for kind in ("complex_step", "difference"):
+        ask = getattr(witnesses, kind)
 
         def asked(problem, name, *rest, kind=kind, ask=ask):
             key = (family, kind, name, *(r.tobytes() if isinstance(r, np.ndarray) else r for r in rest))
@@ -127,7 +139,7 @@ def remembered(monkeypatch, family):
                 _known[key] = ask(problem, name, *rest)
             return _known[key]
 
-        monkeypatch.setattr(proving, kind, asked)
+        monkeypatch.setattr(witnesses, kind, asked)
 
 
 # ---- kinks ----
@@ -434,6 +446,19 @@ def test_a_large_model_is_proved_along_directions_alone(tmp_path, monkeypatch):
     shown = said(one, "gradcheck all")
     assert "one direction through each tensor, about 270 seconds" in shown
     assert "All 27 are proved" in shown
+
+
+def test_a_place_is_proved_with_all_tensors_below_it_and_an_entry_names_its_bars(tmp_path):
+    one = stepping("digits", tmp_path, station="batch")
+    shown = said(one, "gradcheck blocks.0.attn")
+    named = [line.split()[0] for line in shown.splitlines() if line.startswith("blocks.")]
+    assert named == [f"blocks.0.attn.{part}.w" for part in "qkvo"]
+    assert "All 4 are proved" in shown
+    assert "All 2 are proved" in said(one, "gradcheck head. 1")
+    assert "no tensor is called 'blocks.7'" in said(one, "gradcheck blocks.7")
+    said(one, "break copy-qk")
+    assert "2 of 4 gradients are WRONG" in said(one, "gradcheck blocks.0.attn 0")
+    assert "the bars are 1e-11 beside the complex step" in " ".join(said(one, "gradcheck head.b[3]").split())
 
 
 def test_marks_belong_to_the_moment_in_view(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 
 from common import gradcheck, tree
 from console import backend
-from console.stepper.proving import Problem
+from console.stepper.witnesses import Problem
 
 BAR = 1e-12
 """Largest relative difference in float64 that the tests of the project allow; in a coarser type, so much more as it

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Shown = RenderableType | Sequence[RenderableType] | None
 MODULES = (
     "console.stepper.moving",
+    "console.stepper.choosing",
     "console.stepper.viewing",
     "console.stepper.changing",
     "console.stepper.checking",

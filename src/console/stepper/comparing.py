@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from common.errors import UserError
 from console.page import lines, table
 from console.stepper import agreeing, breaking, shown
-from console.stepper.checking import problem_of, some
+from console.stepper.checking import problem_of
 from console.stepper.commands import Command, Shown
+from console.stepper.verdicts import some
 
 if TYPE_CHECKING:
     from console.stepper.stepper import Stepper
