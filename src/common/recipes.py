@@ -28,9 +28,9 @@ _WIDE = {"d_model": 128, "n_blocks": 2, "d_ffn": 256}
 _RECIPES: dict[tuple[str, str], Recipe] = {
     ("classifier", "digits"): Recipe({"d_model": 64, "n_blocks": 2}, SIZES["medium"]),
     ("gpt", "operations"): Recipe(_WIDE, _ALONE | {"examples": 256_000}),
-    ("gpt", "copy"): Recipe(_WIDE, _ALONE | {"examples": 96_000}),
-    ("gpt", "reverse"): Recipe(_WIDE, _ALONE | {"examples": 96_000}),
-    ("gpt", "sort"): Recipe(_WIDE, _ALONE | {"examples": 96_000}),
+    ("gpt", "copy"): Recipe(_WIDE, _ALONE | {"examples": 128_000}),
+    ("gpt", "reverse"): Recipe(_WIDE, _ALONE | {"examples": 128_000}),
+    ("gpt", "sort"): Recipe(_WIDE, _ALONE | {"examples": 128_000}),
     ("gpt", "add"): Recipe(_WIDE, _ALONE | {"examples": 400_000}),
     ("gpt", "text"): Recipe(
         _WIDE | {"dropout": 0.1},
