@@ -163,3 +163,9 @@ def test_principal_components_are_distances_along_the_greatest_spread():
 )
 def test_attention_pattern(weights, name):
     assert evaluation.attention_pattern(weights) == name
+
+
+@pytest.mark.parametrize(("length", "rows"), [(3, 512), (32, 512), (33, 496), (128, 128), (20_000, 1)])
+def test_long_examples_are_asked_few_at_a_time(length, rows):
+    examples = Examples(*(np.zeros((2, length), int) for _ in range(2)), np.zeros(2, int))
+    assert evaluation.rows_at_once(examples) == rows

@@ -149,16 +149,16 @@ def _end_of_epoch(state: TrainState, data: AnyData, *, model: ModelConfig, train
 _answers = jax.jit(loop.answers, static_argnames="model")
 
 
-def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_size: int = 512) -> Evaluation:
+def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig) -> Evaluation:
     """Loss, accuracy in all and by operation, and predictions, over any number of examples.
 
     The last batch is filled up with its own first rows, so that every batch has the shape that was compiled.
     """
     check(examples, model)
     losses, counts, predictions = [], [], []
-    n = len(examples.targets)
-    for start in range(0, n, batch_size):
-        taken = np.arange(start, start + batch_size) % n
+    n, rows = len(examples.targets), evaluation.rows_at_once(examples)
+    for start in range(0, n, rows):
+        taken = np.arange(start, start + rows) % n
         found = _answers(params, examples.take(taken), model=model)
         losses_B, counts_B, predictions_B = (np.asarray(part)[: n - start] for part in found)
         losses.append(losses_B.astype(np.float64))

@@ -110,12 +110,13 @@ def _end_of_epoch(state: TrainState, data: AnyData, *, model: ModelConfig, train
     return evaluation.end_of_epoch(state, found, train.steps_per_epoch)
 
 
-def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig, batch_size: int = 512) -> Evaluation:
+def evaluate(params: Tree, examples: AnyExamples, *, model: ModelConfig) -> Evaluation:
     """Loss, accuracy in all and by operation, and predictions, over any number of examples."""
     check(examples, model)
     losses, predictions, counts = [], [], []
-    for start in range(0, len(examples.targets), batch_size):
-        part = examples.take(slice(start, start + batch_size))
+    rows = evaluation.rows_at_once(examples)
+    for start in range(0, len(examples.targets), rows):
+        part = examples.take(slice(start, start + rows))
         logits, _ = family.logits(params, part, model=model)
         loss, _ = family.loss(logits, part)
         losses.append(float(loss))
