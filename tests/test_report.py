@@ -1,9 +1,11 @@
 """The report: one file that shows what the run made, changes nothing of it, and answers as NumPy does."""
 
+import html
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,7 @@ from common.config import ClassifierConfig, DigitsConfig, GPTConfig, Seq2SeqConf
 from common.data import digits, parsing, tasks, text
 from common.data.pieces import ParseError
 from common.errors import UserError
+from common.run import Best, History, TrainState
 from common.vocabulary import WORDS
 from console import attention, backend, options, running, subjects, trainer
 from console.report import exporting, gradients, packing, page, planes, recording, writing
@@ -34,6 +37,7 @@ EVIL = "</script><img src=x onerror=alert(1)><!--"
 BOOK = "".join(f"{EVIL} {i}, \u2028 tücke & 'so' {i * i}.\n\n" for i in range(99))
 SIDES = {"src_vocab": len(WORDS), "tgt_vocab": len(WORDS), **SMALL}
 TINY = ["--d-model", "8", "--d-ffn", "8", "--examples", "64", "--epochs", "1", "--batch-size", "32", "--warmup", "1"]
+SHIPPED = Path(__file__).parents[1] / "checkpoints" / "digits-medium.safetensors"
 SORT = SequenceConfig("sort", max_length=9)
 
 
@@ -304,6 +308,22 @@ def test_only_a_classifier_can_be_asked_in_the_page(kind, tmp):
     assert ("none" in found["model"]) == (kind != "digits")
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp):
+    """The page of a model that has learned its task: (model, path)."""
+    model = checkpoint.load_model(SHIPPED)
+    data = tasks.load(model.task, model.config, replace(TRAIN, examples=1000), "")
+    of = subjects.of(backend.choose("numpy"), model.config, data)
+    last = TrainState(model.params, {}, TRAIN.steps, History(), Best(model.params, 1, TRAIN.steps, 1.0, 0.0))
+    made = session("digits", tmp / "shipped", "--no-interactive", "--report", "report.html")
+    for step in range(3):
+        fresh = training.init(model.config, replace(TRAIN, seed=step))
+        made.recorder.see(replace(fresh, step=step), TRAIN, always=True)
+    made.subject, made.state = of, last
+    writing.write(made, last, tmp / "shipped.html")
+    return model, tmp / "shipped.html"
+
+
 def in_node(path, texts):
     node = shutil.which("node")
     if node is None:
@@ -315,21 +335,19 @@ def in_node(path, texts):
     return json.loads(done.stdout)
 
 
-def test_the_pages_forward_is_numpys(tmp):
-    made, _, _ = written("digits", tmp)
-    of, task = made.subject, made.subject.task
+def test_the_pages_forward_is_numpys(shipped):
+    model, path = shipped
     texts = ["Max ( 5 3 9 )", "second 0 1 2", "LAST(7,7,0)", "Min(1 2 3 4 5 6 7 8 9)", "First 4"]
-    model = checkpoint.load_model(made.best)
     params = tree.cast(model.params, np.float64)
-    for found, asked in zip(in_node(tmp / "digits.html", texts), texts, strict=True):
-        meant = parsing.parse(asked, task, beyond=True)
+    for found, asked in zip(in_node(path, texts), texts, strict=True):
+        meant = parsing.parse(asked, model.task, beyond=True)
         assert found["tokens"] == meant.tokens and found["right"] == str(meant.answer)
         tokens, mask = np.array([meant.tokens]), np.ones((1, len(meant.tokens)), bool)
-        logits, _ = classifier.forward(params, tokens_BT=tokens, mask_BT=mask, config=of.model)
+        logits, _ = classifier.forward(params, tokens_BT=tokens, mask_BT=mask, config=model.config)
         shares, _ = softmax.forward(logits)
         np.testing.assert_allclose(found["logits"], logits[0], rtol=0, atol=1e-12 * np.abs(logits).max())
         np.testing.assert_allclose(found["probabilities"], shares[0], rtol=0, atol=1e-12)
-        for mine, theirs in zip(found["attention"], attention.weights(params, tokens, mask, of.model), strict=True):
+        for mine, theirs in zip(found["attention"], attention.weights(params, tokens, mask, model.config), strict=True):
             np.testing.assert_allclose(mine, theirs[0], rtol=0, atol=1e-12)
 
 
@@ -343,3 +361,113 @@ def test_the_page_refuses_what_the_program_refuses(tmp):
         with pytest.raises(ParseError):
             parsing.parse(asked, made.subject.task, beyond=True)
         assert found["error"].endswith(".")
+
+
+def test_the_pages_weights_are_the_best_epochs(tmp):
+    made, _, found = written("digits", tmp)
+    best = tree.named(checkpoint.load_model(made.best).params)
+    assert found["model"]["step"] == made.state.best.step
+    for name, packed in found["model"]["weights"].items():
+        np.testing.assert_array_equal(packing.unpack(packed), best[name])
+
+
+# ---- in a browser ----
+
+WATCH = """<script>var errors = [];
+for (const name of ["error", "unhandledrejection", "securitypolicyviolation"])
+  addEventListener(name, (event) => errors.push(String(event.message || event.reason || event.blockedURI)), true);
+for (const name of ["error", "warn"]) console[name] = (...told) => errors.push(told.join(" "));</script>"""
+DRIVE = """<pre id="result"></pre><script>
+const result = {}, touch = (node, name) => node.dispatchEvent(new Event(name, { bubbles: true }));
+const look = () => ({
+  maps: $("maps").textContent, gradients: $("tensors").textContent, heat: $("heat").innerHTML,
+  plane: $("embedding").innerHTML, when: $("when").textContent, said: $("says").textContent,
+  bars: [...$("probabilities").querySelectorAll("i")].map((bar) => bar.style.width),
+  mark: [...document.querySelectorAll(".now")].map((line) => line.getAttribute("x1")),
+});
+const stand = (m) => { $("moment").value = m; touch($("moment"), "input"); return look(); };
+const last = Number($("moment").max);
+result.moments = [stand(0), stand(last), stand(0)];
+document.querySelector("input[value=pull]").click();
+result.pull = stand(last);
+document.querySelectorAll("input[name=tensor]")[1].click();
+result.other = look();
+const boxes = () => [...document.querySelectorAll("body *")].map((node) => node.getBoundingClientRect());
+const widths = () => Math.max(...boxes().map((box) => box.right));
+result.wide = {};
+for (const width of [360, 480]) {
+  document.documentElement.style.width = `${width}px`;
+  result.wide[width] = widths();
+}
+document.documentElement.style.width = "";
+const unnamed = (node) => !(node.textContent.trim() || node.labels?.length || node.getAttribute("aria-label"));
+result.unnamed = [...document.querySelectorAll("button, input, select, svg")].filter(unnamed)
+  .map((node) => node.outerHTML);
+result.answers = ASKED.map((text) => {
+  $("question").value = text;
+  $("ask").requestSubmit?.();
+  return $("reply-text").textContent;
+});
+result.hidden = $("ask").hidden;
+stand(0);
+$("play").click();
+setTimeout(() => { result.played = [$("moment").value, $("play").textContent]; $("play").click(); }, 800);
+setTimeout(() => {
+  result.paused = [$("moment").value, $("play").textContent];
+  result.resources = performance.getEntriesByType("resource").map((one) => one.name);
+  result.errors = errors;
+  $("result").textContent = JSON.stringify(result);
+}, 1000);
+</script>"""
+
+
+def browsed(path, asked, folder):
+    """What a page did when it was opened and used."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    told = path.read_text(encoding="utf-8").replace("<head>", f"<head>{WATCH}")
+    driven = folder / "driven.html"
+    drive = DRIVE.replace("ASKED", json.dumps(asked).replace("<", "\\u003c"))
+    driven.write_text(told.replace("</body>", f"{drive}</body>"), encoding="utf-8")
+    command = [
+        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'profile'}",
+        "--virtual-time-budget=4000", "--window-size=500,900", "--dump-dom", driven.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    found = re.search(r'<pre id="result">(.*?)</pre>', done.stdout, re.S)
+    assert found and found[1], done.stderr[-2000:]
+    return json.loads(html.unescape(found[1]))
+
+
+def assert_well(found):
+    assert found["errors"] == [] and found["resources"] == [] and found["unnamed"] == []
+    assert all(right <= float(width) for width, right in found["wide"].items())
+    first, last, again = found["moments"]
+    assert first == again
+    assert all(first[part] != last[part] for part in first if part != "said")
+    assert found["pull"]["maps"] != last["maps"] and found["pull"]["bars"] == last["bars"]
+    assert found["other"]["heat"] != found["pull"]["heat"]
+    assert found["played"] == ["1", "❚❚ Pause"] and found["paused"] == ["1", "▶ Play"]
+
+
+def test_in_a_browser_the_slider_moves_every_picture_and_the_model_answers(shipped, tmp_path):
+    _, path = shipped
+    found = browsed(path, ["Max(5,3,9)", "min 4 0 7", "Second 1 8 2", "Max 53", f"Max({EVIL})"], tmp_path)
+    assert_well(found)
+    for said, right in zip(
+        found["answers"], ["Max ( 5 3 9 ): 9", "Min ( 4 0 7 ): 0", "Second ( 1 8 2 ): 8"], strict=False
+    ):
+        assert said.startswith(f"{right}, with ") and said.endswith("That is right.")
+    assert found["answers"][3].startswith("53 is not one digit")
+    assert found["answers"][4].startswith("This is no expression")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gpt", "seq2seq", "text"])
+def test_in_a_browser_every_family_has_its_pictures(kind, tmp, tmp_path):
+    written(kind, tmp)
+    found = browsed(tmp / f"{kind}.html", [], tmp_path)
+    assert_well(found)
+    assert found["hidden"]

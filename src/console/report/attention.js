@@ -33,7 +33,7 @@ const signedNumber = (value) => (Math.abs(value) < 0.05 ? "" : `${value > 0 ? "+
 
 const LOOKS = {
   attention: "Each row is a position that looks, each number the percent of its look that goes to a column; a row adds up to 100. The answer is read at the first row.",
-  pull: (scale) => `The gradient of the loss for each score, at this moment: orange and + where a higher score would lower the loss, blue and − where it would raise it. ${
+  pull: (scale) => `The gradient of the loss for each score (query times key), at this moment: orange and + where a higher score would lower the loss, blue and − where it would raise it. ${
     scale > 0 ? `10 is ${scale.toExponential(1)} nats for each unit of score.` : "It is zero everywhere."} Rows of the last block that no answer is read from have none.`,
 };
 
@@ -46,8 +46,8 @@ function drawExamples(data, now) {
     fillBars(shares);
     const best = shares.slice(0, -1).reduce((top, share, i, all) => (share > all[top] ? i : top), 0);
     const said = shares.at(-1) > shares[best] ? "a token that is not listed" : example.candidates[best];
-    $("says").textContent = `${said === example.right ? "Right" : "Wrong"}: it says ${said}, the right answer is ${
-      example.right}. Its loss here is ${example.loss[m] === null ? "no number" : example.loss[m].toPrecision(3)} nats.`;
+    const verdict = said === example.right ? `Right: it says ${said}.` : `Wrong: it says ${said}, the right answer is ${example.right}.`;
+    $("says").textContent = `${verdict} Its loss here is ${example.loss[m] === null ? "no number" : example.loss[m].toPrecision(3)} nats.`;
     $("looks-text").textContent = pull ? LOOKS.pull(example.pull_scale[m]) : LOOKS.attention;
     fillMaps((b, h, r, c) => map[((b * heads + h) * rows + r) * columns + c], pull);
   };

@@ -89,7 +89,8 @@ function grid(parent, rows, columns, options) {
     one.about.textContent = about;
     if (one.value) {
       one.value.textContent = shown;
-      one.value.classList.toggle("full", opacity > 0.55);
+      one.value.classList.toggle("mid", opacity > 0.6);
+      one.value.classList.toggle("full", opacity > 0.88);
     }
   };
   return { svg, fill };

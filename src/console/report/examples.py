@@ -14,12 +14,16 @@ MOST = 5
 """Examples of the project's own choice."""
 LETTERS = 40
 """Tokens of a text in the picture of its embedding, at most."""
-PARTS = {"train": "of the part trained on", "validation": "of the validation part", "test": "never trained on"}
+PARTS = {
+    "train": "Of the part of the split that is trained on.",
+    "validation": "Of the validation part: never trained on.",
+    "test": "Of the test part: never trained on.",
+}
 
 
 def chosen(subject: Subject, asked: AnyExamples | None) -> list[Example]:
     """The examples: what the user asked for, the subject's own, and of digits the same numbers for each operation."""
-    made = [] if asked is None else [_example(subject, subject.view_of(asked), "asked by you")]
+    made = [] if asked is None else [_example(subject, subject.view_of(asked), "Asked by you.")]
     made.append(_example(subject, subject.view, PARTS["test"]))
     if isinstance(subject, Digits):
         first = subject.example

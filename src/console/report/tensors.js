@@ -17,6 +17,7 @@ function drawGradients(data, now) {
   });
   let fillHeat = () => {};
   const choose = (i) => { fillHeat = heat(gradients.tensors[i]); fillHeat(now()); };
+  $("decades").textContent = `from ${scientific(low)} at the left to ${scientific(high)} at the right`;
   $("probe").textContent = `the same ${whole(gradients.examples)} training examples`;
   rows[0].radio.checked = true;
   choose(0);
@@ -45,7 +46,8 @@ function heat(tensor) {
   const [inside, outside] = tensor.shape.length > 1 ? tensor.shape : [1, tensor.shape[0]];
   const blocks = rows < inside || columns < outside
     ? `Each cell is the root mean square of a block, ${rows} × ${columns} of them` : "Each cell is one number's size";
-  $("heat-text").textContent = `${blocks}: full colour is ${scientific(high)}, blank ${scientific(low)} or less, in four steps of ten. Rows are what comes in, columns what goes out.`;
+  $("heat-text").textContent = `${blocks}: full colour is ${scientific(high)}, blank ${scientific(low)} or less, over four powers of ten.${
+    tensor.shape.length > 1 ? " Rows are what comes in, columns what goes out." : ""}`;
   return (m) => {
     const map = at(values, m).data;
     for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
