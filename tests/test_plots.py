@@ -11,6 +11,7 @@ import pytest
 
 from common import evaluation, plots
 from common.errors import UserError
+from common.plots import attention, confusions, curves, gradients, vectors
 from common.run import History
 
 RNG = np.random.default_rng(0)
@@ -67,9 +68,12 @@ def test_writes_the_file_it_returns(name, tmp_path):
 
 def test_every_public_picture_is_tested():
     public = {
-        name for name, it in vars(plots).items() if callable(it) and getattr(it, "__module__", "") == "common.plots"
+        name
+        for room in (attention, confusions, curves, gradients, vectors)
+        for name, it in vars(room).items()
+        if callable(it) and getattr(it, "__module__", "") == room.__name__ and not name.startswith("_")
     }
-    assert {name for name in public if not name.startswith("_")} - {"percent"} == set(PICTURES)
+    assert public == set(PICTURES) <= set(plots.__all__)
 
 
 def test_png(tmp_path):
@@ -147,7 +151,7 @@ def texts(axes):
 
 def test_training_curves_show_the_history():
     h = history()
-    figure = plots._training_curves(h, 2)
+    figure = curves._training_curves(h, 2)
     loss, accuracy = map(lines, figure.axes)
     np.testing.assert_array_equal(loss["training, each update"], [np.arange(1, 31), h.loss])
     np.testing.assert_allclose(accuracy["training, each update"][1], 100 * np.array(h.accuracy))
@@ -158,7 +162,7 @@ def test_training_curves_show_the_history():
 
 
 def test_the_smoothed_line_is_a_mean_drawn_in_the_middle_of_its_window():
-    figure = plots._training_curves(history(), None)
+    figure = curves._training_curves(history(), None)
     x, y = lines(figure.axes[0])["training, mean of 5 updates"]
     assert x[0] == 3
     assert x[-1] == 28
@@ -166,13 +170,13 @@ def test_the_smoothed_line_is_a_mean_drawn_in_the_middle_of_its_window():
 
 
 def test_training_curves_before_the_end_of_an_epoch():
-    assert "first 2 updates" in title(plots._training_curves(History([2.0, 1.0], [0.1, 0.2]), None))
+    assert "first 2 updates" in title(curves._training_curves(History([2.0, 1.0], [0.1, 0.2]), None))
     with pytest.raises(UserError, match="before the first update"):
-        plots._training_curves(History(), None)
+        curves._training_curves(History(), None)
 
 
 def test_accuracy_by_operation_shows_each_operation():
-    figure = plots._accuracy_by_operation(history().epochs)
+    figure = curves._accuracy_by_operation(history().epochs)
     drawn = lines(figure.axes[0])
     assert tuple(drawn) == OPS
     np.testing.assert_allclose(drawn["Max"], [[1, 2, 3], [50, 90, 70]])
@@ -181,7 +185,7 @@ def test_accuracy_by_operation_shows_each_operation():
 
 
 def test_confusion_colours_errors_alone_and_writes_every_count():
-    figure = plots._confusion(table())
+    figure = confusions._confusion(table())
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), np.where(np.eye(10, 11) == 1, 0, table()))
     assert axes.images[0].norm.vmax == 6
@@ -196,15 +200,15 @@ def test_confusion_colours_errors_alone_and_writes_every_count():
 def test_confusion_titles():
     counts = np.zeros((10, 11), dtype=np.int64)
     np.fill_diagonal(counts, 200)
-    assert title(plots._confusion(counts)) == "All 2,000 answers are right"
+    assert title(confusions._confusion(counts)) == "All 2,000 answers are right"
     counts[1, 10] = 1
-    assert title(plots._confusion(counts)) == "1 of 2,001 answers is wrong"
+    assert title(confusions._confusion(counts)) == "1 of 2,001 answers is wrong"
     counts[1, 2] = 1
-    assert title(plots._confusion(counts)) == "2 of 2,002 answers are wrong, no two in the same way"
+    assert title(confusions._confusion(counts)) == "2 of 2,002 answers are wrong, no two in the same way"
 
 
 def test_attention_of_one_head_leaves_padding_out():
-    figure = plots._attention_head(W_HTS[0], TOKENS, None, "block 1")
+    figure = attention._attention_head(W_HTS[0], TOKENS, None, "block 1")
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), W_HTS[0][:5, :5])
     assert [label.get_text() for label in axes.get_xticklabels()] == TOKENS[:5]
@@ -222,7 +226,7 @@ NAMES = ["=", "$", "\n"]
 def test_positions_that_look_may_be_others_than_those_that_are_looked_at():
     w_TS = np.random.default_rng(3).dirichlet(np.ones(5), size=3)
     w_TS[0, 4] = 0
-    figure = plots._attention_head(w_TS, ["a", "$", " ", "\x1b", "漢"], NAMES, "head 0")
+    figure = attention._attention_head(w_TS, ["a", "$", " ", "\x1b", "漢"], NAMES, "head 0")
     axes = figure.axes[0]
     assert (texts(axes)[0, 4], texts(axes)[1, 4]) == ("", f"{100 * w_TS[1, 4]:.0f}")
     np.testing.assert_array_equal(axes.images[0].get_array(), w_TS)
@@ -236,26 +240,26 @@ def test_grids_of_positions_that_look_draw_every_weight(over_training, tmp_path)
     w_HTS = np.random.default_rng(4).dirichlet(np.ones(4), size=(2, 3))
     tokens, path = ["$", "$", "\t", "x"], tmp_path / "grid.png"
     if over_training:
-        figure = plots._attention_over_training([(1, w_HTS), (2, w_HTS)], tokens, NAMES, "block 0")
+        figure = attention._attention_over_training([(1, w_HTS), (2, w_HTS)], tokens, NAMES, "block 0")
         plots.attention_over_training([(1, w_HTS)], tokens, path, rows=NAMES)
     else:
-        figure = plots._attention_heads([w_HTS, w_HTS], tokens, NAMES)
+        figure = attention._attention_heads([w_HTS, w_HTS], tokens, NAMES)
         plots.attention_heads([w_HTS], tokens, path, rows=NAMES)
     for number, axes in enumerate(axes for axes in figure.axes if axes.get_title()):
         np.testing.assert_array_equal(axes.images[0].get_array(), w_HTS[number % 2])
 
 
 def test_accuracy_by_length_shows_each_length_and_names_the_weakest():
-    figure = plots._accuracy_by_length({3: 0.9, 1: 1.0, 2: 0.9}, 2)
+    figure = curves._accuracy_by_length({3: 0.9, 1: 1.0, 2: 0.9}, 2)
     np.testing.assert_allclose(figure.axes[0].lines[0].get_xydata(), [[1, 100], [2, 90], [3, 90]])
     assert set(figure.axes[0].lines[1].get_xdata()) == {2.5}
     assert title(figure) == "Of all lengths the weakest are answers of 2, 90.0 %"
-    assert title(plots._accuracy_by_length({1: 1.0}, None)) == "Every length at 100 %"
+    assert title(curves._accuracy_by_length({1: 1.0}, None)) == "Every length at 100 %"
 
 
 def test_loss_by_position_is_in_bits_and_its_groups_double():
     nats = np.log(2) * np.array([5.0, 4.0, 3.0, 2.0, 1.0])
-    figure = plots._loss_by_position(nats.tolist(), np.log(2) * 6)
+    figure = curves._loss_by_position(nats.tolist(), np.log(2) * 6)
     each, means, even = figure.axes[0].lines
     np.testing.assert_allclose(each.get_xydata(), [[1, 5], [2, 4], [3, 3], [4, 2], [5, 1]])
     np.testing.assert_allclose(means.get_xydata(), [[1, 5], [2, 4], [3.5, 2.5], [5, 1]])
@@ -264,7 +268,7 @@ def test_loss_by_position_is_in_bits_and_its_groups_double():
 
 
 def test_weights_that_do_not_fit_are_not_written():
-    figure = plots._attention_head(np.full((48, 48), 1 / 48), ["7"] * 48, None, "long")
+    figure = attention._attention_head(np.full((48, 48), 1 / 48), ["7"] * 48, None, "long")
     assert not figure.axes[0].texts
 
 
@@ -272,10 +276,10 @@ def test_weights_that_do_not_fit_are_not_written():
 def test_attention_grids_have_a_row_for_each_block_or_moment_and_a_column_for_each_head(over_training):
     rows = [W_HTS, W_HTS[::-1], W_HTS[:, ::-1]]
     if over_training:
-        figure = plots._attention_over_training(list(zip([0, 5, 9], rows, strict=True)), TOKENS, None, "block 2")
+        figure = attention._attention_over_training(list(zip([0, 5, 9], rows, strict=True)), TOKENS, None, "block 2")
         names = ["update 0", "update 5", "update 9"]
     else:
-        figure = plots._attention_heads(rows, TOKENS, None)
+        figure = attention._attention_heads(rows, TOKENS, None)
         names = ["block 0", "block 1", "block 2"]
     maps = [axes for axes in figure.axes if axes.get_title()]
     assert len(maps) == 3 * 2
@@ -286,19 +290,19 @@ def test_attention_grids_have_a_row_for_each_block_or_moment_and_a_column_for_ea
 
 def test_embedding_pca_joins_the_digits_in_order():
     places = np.random.default_rng(2).normal(size=(10, 2))
-    figure = plots._embedding_pca(places, 0.973)
+    figure = vectors._embedding_pca(places, 0.973)
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), places)
     assert [t.get_text() for t in axes.texts] == [str(digit) for digit in range(10)]
     np.testing.assert_array_equal([t.get_position() for t in axes.texts], places)
     assert "component orders the digits" in title(figure)
     assert "0.97" in title(figure)
-    assert "does not order" in title(plots._embedding_pca(places, 0.2))
+    assert "does not order" in title(vectors._embedding_pca(places, 0.2))
 
 
 def test_similarity_matrix_shows_both_tables():
     found = similarity()
-    figure = plots._similarity_matrix(found)
+    figure = vectors._similarity_matrix(found)
     for axes, cosine in zip(figure.axes[:2], (found.cosine, found.op_cosine), strict=True):
         np.testing.assert_array_equal(axes.images[0].get_array(), cosine)
         assert texts(axes)[1, 3] == f"{cosine[1, 3]:z.2f}"
@@ -308,7 +312,7 @@ def test_similarity_matrix_shows_both_tables():
 
 
 def test_gradient_norms_show_every_tensor_and_say_zero():
-    figure = plots._gradient_norms({"emb.w": 2.0, "attn.k.b": 3e-9, "head.w": 0.02, "q.b": 0.0})
+    figure = gradients._gradient_norms({"emb.w": 2.0, "attn.k.b": 3e-9, "head.w": 0.02, "q.b": 0.0})
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[2.0, 0], [0.02, 2]])
     assert [label.get_text() for label in axes.get_yticklabels()] == ["emb.w", "attn.k.b", "head.w", "q.b"]
@@ -317,7 +321,7 @@ def test_gradient_norms_show_every_tensor_and_say_zero():
 
 
 def test_twin_differences_show_each_tensor_and_leave_exact_zeros_out():
-    figure = plots._twin_differences([1, 2], TWINS)
+    figure = gradients._twin_differences([1, 2], TWINS)
     drawn = [line.get_xydata().tolist() for line in figure.axes[0].lines]
     np.testing.assert_array_equal(
         drawn, [[[1, y], [2, z]] for y, z in ((1e-16, 2e-15), (np.nan, 1e-15), (1e-17, 1e-16))]
@@ -330,7 +334,7 @@ def test_parting_has_a_panel_for_each_dtype_and_a_line_for_each_setting():
         "float64": {"a": [(1, 1e-16), (2, 1e-15)], "b": [(1, 1e-14), (3, 1e-9)]},
         "float32": {"a": [(1, 1e-7), (2, 1e-6)], "b": [(1, 0.0), (3, 1e-5)]},
     }
-    figure = plots._parting(runs)
+    figure = gradients._parting(runs)
     for axes, (dtype, lines) in zip(figure.axes, runs.items(), strict=True):
         assert axes.get_title(loc="left") == dtype
         for line, (name, seen) in zip(axes.lines, lines.items(), strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 
 from common import params, random
 from common.config import ClassifierConfig
-from common.plots import BLUE, ORANGE, _save, _styled
+from common.plots import BLUE, ORANGE, save, styled
 from common.positions import sinusoidal
 from common.vocabulary import encode, words
 from course.figures import Numbers
@@ -15,7 +15,7 @@ from course.figures import Numbers
 LENGTH, WIDTH = 50, 64
 
 
-@_styled
+@styled
 def sum_of_both(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -35,11 +35,11 @@ def sum_of_both(path: Path) -> Numbers:
         axes.set_yticks(range(len(ids)), range(len(ids)) if rows_TD is p_TD else words(ids))
     panels[-1].set_xlabel("column of 64")
     figure.colorbar(image, ax=panels, shrink=0.7, extend="both")
-    _save(figure, path)
+    save(figure, path)
     return {"x": (e_TD + p_TD)[:, ::8]}
 
 
-@_styled
+@styled
 def positions(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -57,7 +57,7 @@ def positions(path: Path) -> Numbers:
     right.set_ylim(bottom=0)
     right.set_title("their dot product knows the distance alone", loc="left")
     right.legend()
-    _save(figure, path)
+    save(figure, path)
     return {"from 0": dots_TT[0], "from 20": dots_TT[20, 20:]}
 
 

@@ -9,7 +9,7 @@ from common import params, plots, random, tree
 from common.checkpoint import load_model
 from common.config import ClassifierConfig, DigitsConfig
 from common.data import digits
-from common.plots import BLUE, ORANGE, _save, _styled
+from common.plots import BLUE, ORANGE, save, styled
 from common.trace import Trace
 from common.types import Array, Tree
 from common.vocabulary import encode, words
@@ -22,7 +22,7 @@ WIDTHS = (1, 4, 16, 64, 256, 1024)
 LENGTHS = (6, 8, 12, 20, 30, 50)
 
 
-@_styled
+@styled
 def scale(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ def scale(path: Path) -> Numbers:
     axes.set(xlabel="width K of a head", ylabel="largest of six shares", ylim=(0, 1))
     axes.text(24, 0.68, "dot products as they are", color=ORANGE)
     axes.text(24, 0.34, "divided by √K", color=BLUE)
-    _save(figure, path)
+    save(figure, path)
     return {"width": WIDTHS, **found}
 
 
@@ -52,7 +52,7 @@ def _largest(x_RS: Array) -> float:
     return float(softmax.forward(x_RS)[0].max(axis=1).mean())
 
 
-@_styled
+@styled
 def padding(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -71,7 +71,7 @@ def padding(path: Path) -> Numbers:
     axes.set(xlabel="tokens that six are padded to", ylabel="right on the test part (%)", ylim=(0, 105))
     axes.set_xticks(LENGTHS)
     axes.legend(loc="lower left")
-    _save(figure, path)
+    save(figure, path)
     return {"length": LENGTHS, **found}
 
 

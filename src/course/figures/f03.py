@@ -7,7 +7,7 @@ import numpy as np
 
 from common import params, random
 from common.config import ClassifierConfig
-from common.plots import LINES, _save, _styled
+from common.plots import LINES, save, styled
 from common.positions import sinusoidal
 from common.types import Array, Tree
 from common.vocabulary import encode
@@ -61,7 +61,7 @@ def measured() -> Numbers:
     return found
 
 
-@_styled
+@styled
 def depth(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -78,7 +78,7 @@ def depth(path: Path) -> Numbers:
     left.set(xlabel="blocks passed", ylabel="mean length of a position", title="length")
     right.set(xlabel="blocks passed", ylabel="mean cosine of two positions", title="likeness", ylim=(0, 1.04))
     right.legend(loc="lower right")
-    _save(figure, path)
+    save(figure, path)
     return found
 
 

@@ -11,7 +11,7 @@ from common import checkpoint, tree
 from common.config import SIZES, ClassifierConfig, DigitsConfig, TrainConfig
 from common.data import digits
 from common.data.batching import Examples
-from common.plots import BLUE, GREY, ORANGE, _save, _styled
+from common.plots import BLUE, GREY, ORANGE, save, styled
 from common.positions import sinusoidal
 from common.trace import Trace
 from common.types import Array, Tree
@@ -79,7 +79,7 @@ def contributions(params: Tree, text: str, position: int = 0) -> dict[str, Array
     return parts
 
 
-@_styled
+@styled
 def parts(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -97,11 +97,11 @@ def parts(path: Path) -> Numbers:
     axes.set(xlabel="digit that is spoken for", title="what each part adds to the logits of Max ( 5 3 9 )")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    _save(figure, path)
+    save(figure, path)
     return found
 
 
-@_styled
+@styled
 def removed(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -118,7 +118,7 @@ def removed(path: Path) -> Numbers:
     axes.set(ylabel="left out", title="right answers on expressions never trained on")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    _save(figure, path)
+    save(figure, path)
     return found
 
 
@@ -129,7 +129,7 @@ def shares(params: Tree, examples: Examples, without: str = "nothing") -> dict[s
     return by_op | {"all": 100 * float(np.mean(good))}
 
 
-@_styled
+@styled
 def depths(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -142,7 +142,7 @@ def depths(path: Path) -> Numbers:
     axes.axhline(100, color=GREY, linewidth=0.6)
     axes.set_xticks([int(blocks) for blocks in runs])
     axes.set(xlabel="blocks", ylabel="right answers in %", title="five seeds each, and their median")
-    _save(figure, path)
+    save(figure, path)
     return {"right": runs}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from common import params, random
 from common.config import ClassifierConfig
-from common.plots import _save, _styled
+from common.plots import save, styled
 from common.trace import Trace
 from common.types import Array, Tree
 from common.vocabulary import TOKENS, encode
@@ -26,7 +26,7 @@ def gradients(weights: Tree, text: str, answer: str = "9") -> dict[str, Array]:
     return found
 
 
-@_styled
+@styled
 def reads(path: Path) -> Numbers:
     from matplotlib.figure import Figure
 
@@ -48,7 +48,7 @@ def reads(path: Path) -> Numbers:
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         found[title] = lengths
-    _save(figure, path)
+    save(figure, path)
     return found
 
 

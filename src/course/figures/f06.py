@@ -7,7 +7,7 @@ import numpy as np
 
 from common import checkpoint, params, random, tree
 from common.config import ClassifierConfig
-from common.plots import BLUE, LINES, ORANGE, _save, _styled
+from common.plots import BLUE, LINES, ORANGE, save, styled
 from common.types import Array, Tree
 from common.vocabulary import TOKENS, encode
 from course.figures import Numbers
@@ -34,11 +34,11 @@ def bars(path: Path) -> Numbers:
         "before the first update": _forces(params.init(random.fold_in(random.key(0), 0), CONFIG, np.float64)),
         "checkpoints/digits-medium": _forces(tree.cast(trained, np.float64)),
     }
-    _save(_draw_bars(forces), path)
+    save(_draw_bars(forces), path)
     return forces
 
 
-@_styled
+@styled
 def _draw_bars(forces: dict[str, Array]) -> Any:
     from matplotlib.figure import Figure
 
@@ -68,11 +68,11 @@ def pushes(path: Path) -> Numbers:
             p_BC[0, 0] = p_right
             found.append(LOSSES[name].backward(np.ones(()), (p_BC, np.array([0])))[0, 0])
         curves[name] = np.array(found)
-    _save(_draw_pushes(curves), path)
+    save(_draw_pushes(curves), path)
     return {"given": GIVEN} | curves
 
 
-@_styled
+@styled
 def _draw_pushes(curves: dict[str, Array]) -> Any:
     from matplotlib.figure import Figure
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from common import gradcheck, params, random, tree
 from common.config import SIZES, ClassifierConfig, TrainConfig
-from common.plots import BLACK, LINES, _save, _styled
+from common.plots import BLACK, LINES, save, styled
 from common.trace import Trace
 from common.types import Array, Tree
 from common.vocabulary import encode
@@ -34,11 +34,11 @@ def broken_runs(path: Path) -> Numbers:
     """Validation accuracy by update, the median of the recorded seeds."""
     runs = json.loads(RECORD.read_text())["runs"]
     medians = {name: np.median([run["epochs"] for run in runs[name]["small"]], axis=0) for name in SHOWN}
-    _save(_draw_runs(medians), path)
+    save(_draw_runs(medians), path)
     return medians
 
 
-@_styled
+@styled
 def _draw_runs(medians: dict[str, Array]) -> Any:
     from matplotlib.figure import Figure
 
@@ -82,11 +82,11 @@ def flow(path: Path) -> Numbers:
         loss, saved_loss = cross_entropy.forward(logits_BC, targets_B=np.array([11]))
         classifier.backward(cross_entropy.backward(np.ones_like(loss), saved_loss), saved)
     lengths = {label: np.linalg.norm(trace[name][0], axis=-1) for label, name in STATIONS.items()}
-    _save(_draw_flow(np.array(list(lengths.values())), list(lengths)), path)
+    save(_draw_flow(np.array(list(lengths.values())), list(lengths)), path)
     return lengths
 
 
-@_styled
+@styled
 def _draw_flow(lengths: Array, labels: list[str]) -> Any:
     from matplotlib.figure import Figure
 
@@ -142,7 +142,7 @@ def step_size(path: Path) -> Numbers:
         "float64": errors(gradcheck.central_difference, np.float64, STEPS),
         "complex step": errors(gradcheck.complex_step, np.float64, STEPS),
     }
-    _save(_draw_steps(curves), path)
+    save(_draw_steps(curves), path)
     smooth = STEPS > 2e-3
     return {
         "h where the curve bends": STEPS[smooth],
@@ -154,7 +154,7 @@ def step_size(path: Path) -> Numbers:
     }
 
 
-@_styled
+@styled
 def _draw_steps(curves: dict[str, Array]) -> Any:
     from matplotlib.figure import Figure
 
