@@ -21,7 +21,7 @@ from common.vocabulary import WORDS, decode, encode
 from console import backend, options, running, subjects, trainer
 from console.page import Page
 from console.session import Session
-from console.stepper import at_optimizer, names, prompting, stations
+from console.stepper import at_optimizer, names, prompting, stations, unattended
 from console.stepper.stepper import Stepper
 from numpy_ref import train as training
 
@@ -582,7 +582,7 @@ def test_ctrl_c_where_nobody_is_asked_saves_and_ends(args, made, here, monkeypat
         if len(updates) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(prompting, "_print_update", interrupted)
+    monkeypatch.setattr(unattended, "_print_update", interrupted)
     assert trainer.main([*QUICK, *args, "--out", "r"]) == 130
     assert checkpoint.load_run(here / "r" / "last.safetensors").state.step == made
     assert ("--resume r" in capsys.readouterr().out) == ("--json" not in args)

@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.recipes import FAMILY_NAMES, TASK_NAMES
 from common.vocabulary import OPERATIONS
 from console import backend
+from console.terminal import Parser
 
 SAVE_EVERY = 500
 ROWS = ("copy", "reverse", "sort")
@@ -42,10 +43,12 @@ KEPT = ("model", "task", *MODEL, *TASKS_OF, "split_seed", *TRAINING)
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="train_step_by_step.py",
         description="Train a transformer and stop anywhere in it; --no-interactive for the plain run.",
-        epilog="Defaults that are not named depend on model and task; the screens before training show them all.",
+        epilog="Defaults that are not named depend on model and task; the screens before training show them all. "
+        "Exit code: 0 done, 1 a command of --script was refused, 2 bad input, 130 stopped by Ctrl-C and 143 by "
+        "SIGTERM, both saved.",
         allow_abbrev=False,
     )
     _what(p.add_argument_group("what is trained"))
