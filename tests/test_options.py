@@ -36,6 +36,7 @@ RUN = {
     "overwrite",
     "resume",
     "no_plots",
+    "report",
     "save_every",
     "backend",
     "device",

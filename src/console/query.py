@@ -32,8 +32,8 @@ def _parser(shipped: Path) -> argparse.ArgumentParser:
         prog="test_model_manually.py",
         description="Ask a trained model, of any family and task: its file says what it is. Without --expr, --file, "
         "--batch, --quick or --all there is a prompt.",
-        epilog="Exit code: 0 all right, 1 something answered wrong, 2 bad input or no terminal to prompt on, of several "
-        "the highest; 130 ended by Ctrl-C.",
+        epilog="Exit code: 0 all right, 1 something answered wrong, 2 bad input or no terminal to prompt on, of "
+        "several the highest; 130 ended by Ctrl-C.",
         allow_abbrev=False,
     )
     p.add_argument(
