@@ -43,7 +43,7 @@ def test_every_stretch_is_a_piece_of_its_part_and_targets_are_one_ahead(level):
     task, data = loaded(level)
     paragraphs = {part: set() for part in ("train", "validation", "test")}
     for paragraph in TEXT.strip().split("\n\n"):
-        paragraphs[text.part(paragraph, task.split_seed)].add(paragraph)
+        paragraphs[text.part(" ".join(paragraph.split()), task.split_seed)].add(paragraph)
     for name, own in paragraphs.items():
         examples = getattr(data, name)
         assert examples.tokens.shape == examples.targets.shape == examples.weights.shape
@@ -56,8 +56,16 @@ def test_every_stretch_is_a_piece_of_its_part_and_targets_are_one_ahead(level):
 
 
 def test_a_paragraph_that_stands_twice_is_on_one_side():
-    _, data = loaded(written=TEXT * 3)
+    _, data = loaded(written=f"{TEXT}\n" * 3)
     assert data.train_distinct == loaded()[1].train_distinct
+
+
+def test_a_paragraph_that_is_set_anew_is_on_the_same_side():
+    """Wrapped elsewhere, or indented as in a docstring."""
+    anew = "\n\n".join("    " + "\n  ".join(paragraph.split()) for paragraph in TEXT.strip().split("\n\n"))
+    _, data = loaded(written=f"{TEXT}\n\n{anew}\n")
+    assert data.train_distinct == loaded()[1].train_distinct
+    assert data.overlap == 0
 
 
 def test_held_out_parts_do_not_depend_on_the_training_seed():

@@ -1,9 +1,9 @@
 """Texts, to be continued token by token: from any UTF-8 file, or the project's own lessons and docstrings.
 
 A token is a character, of those that occur, or a byte of UTF-8. The split is by paragraphs, which blank lines part: a
-hash of the paragraph decides its part, so that one which stands in the text twice is never on both sides. Training
-draws stretches of the training paragraphs, from anywhere; the held-out ones are read one after another,
-at most SAMPLE of them.
+hash of the paragraph's words decides its part, so that one which stands in the text twice, or once more with its lines
+broken elsewhere, is never on both sides. Training draws stretches of the training paragraphs, from anywhere; the
+held-out ones are read one after another, at most SAMPLE of them.
 """
 
 import ast
@@ -107,8 +107,8 @@ def load(task: TextConfig, text: str, *, seed: int, examples: int) -> TextData:
         raise UserError("this is not the text that the run was begun with: its digest is another one")
     parts: dict[Part, list[str]] = {"train": [], "validation": [], "test": []}
     for paragraph in re.split(r"\n\s*\n", text.strip("\n")):
-        parts[part(paragraph, task.split_seed)].append(paragraph)
-    overlap = len(set(parts["train"]) & {*parts["validation"], *parts["test"]})
+        parts[part(_words(paragraph), task.split_seed)].append(paragraph)
+    overlap = len({*map(_words, parts["train"])} & {*map(_words, parts["validation"] + parts["test"])})
     if overlap:
         raise ValueError(f"{overlap} held-out paragraphs are among those trained on: the split is broken")
     streams = {name: _ids("\n\n".join(found) + ("\n" if "\n" in text else ""), task) for name, found in parts.items()}
@@ -121,7 +121,12 @@ def load(task: TextConfig, text: str, *, seed: int, examples: int) -> TextData:
     starts_N = random.randint(random.fold_in(random.key(seed), 1), (examples,), 0, len(streams["train"]) - task.context)
     train = _stretches(streams["train"], starts_N, task.context)
     validation, test = (_all(streams[name], task.context) for name in ("validation", "test"))
-    return TextData(task, train, validation, test, len(set(parts["train"])), overlap)
+    return TextData(task, train, validation, test, len({*map(_words, parts["train"])}), overlap)
+
+
+def _words(paragraph: str) -> str:
+    """A paragraph without its line breaks and indentation: one that was only set anew is the same one."""
+    return " ".join(paragraph.split())
 
 
 def _stretches(stream: Array, starts_N: Array, length: int) -> Stretches:
