@@ -19,7 +19,8 @@ from common.config import kind_of
 from common.data.pieces import ParseError
 from common.errors import UserError
 from console import draw, insight
-from console.answers import digits, parts, sequences, texts
+from console.answers import digits, sequences, texts
+from console.answers.trouble import trouble
 from console.asking import QUICK, Asker, Settings
 from console.asking.digits import DigitsAsker
 from console.asking.sequences import SequencesAsker
@@ -114,12 +115,14 @@ class Conversation:
         """Show what was found out about an answer."""
         for screen in seen.screens(self.out.width, self.plain):
             self.print(screen)
+        if self.asker.twin.name != "numpy" and (seen.why or seen.head):
+            self.out.print(Text("These are NumPy's numbers, of the same weights.", "dim"))
 
     def _refuse(self, text: str, error: ParseError, where: str, typed: bool) -> None:
         width, plain = self.err.width, draw.is_ascii(self.err)
         # what was typed at the prompt stands there already, unless the terminal had to break or to translate it
         echo = not (typed and text.isprintable() and len(text) < width // 2)
-        say(self.err, parts.trouble(text, error, where=where, width=width, plain=plain, echo=echo))
+        say(self.err, trouble(text, error, where=where, width=width, plain=plain, echo=echo))
 
     def _json(self, line: str) -> None:
         # a program at the other end of a pipe may be waiting for each answer

@@ -21,7 +21,7 @@ from common.errors import UserError
 from common.sampling import Sampling
 from common.weights import Loaded
 from console import backend, draw, growing, models, pretrained, sampling_flags
-from console.answers.parts import trouble
+from console.answers.trouble import trouble
 from console.backend import Twin
 from console.growing import MOST, Row
 from console.terminal import Parser, announce, guarded, is_terminal, opened, say, whole

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from common.errors import UserError
 from console import backend, insight, models
-from console.answers import heads as head_screen
 from console.answers import parts
 from console.asking import heads
 from console.backend import Twin
@@ -116,7 +115,7 @@ def _attn(session: Conversation, text: str) -> None:
     again = session.asker.again(_last(session, ":attn"))
     kind = words[2].lower() if len(words) == 3 else None
     found = heads.head(session.asker.model, again, int(words[0]), int(words[1]), kind)
-    session.print(head_screen.screen(found, session.out.width, session.plain))
+    session.explain(insight.Insight(head=found))
 
 
 def _last(session: Conversation, command: str) -> object:

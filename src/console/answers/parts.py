@@ -9,12 +9,10 @@ from rich.text import Text
 
 from common import tree
 from common.checkpoint import Model
-from common.data.pieces import ParseError
 from common.data.split import Part
 from common.evaluation import percent
 from console import draw
 from console.backend import Twin
-from console.terminal import printable
 
 WIDE = 80
 """From this width on there is room for a second thing beside the first."""
@@ -159,25 +157,3 @@ def menu(example: str, meaning: str) -> Table:
 def model(name: str, asked: Model, twin: Twin) -> Text:
     """One line that says who answers."""
     return Text(f"{name}: {asked.family}, {tree.count(asked.params):,} parameters, {twin.name} on {twin.device}")
-
-
-def trouble(text: str, error: ParseError, *, where: str, width: int, plain: bool, echo: bool) -> Text:
-    """What was typed, a caret under the place where it goes wrong, and the sentence."""
-    sentence = printable(f"{where}: {error}" if where else str(error), plain)
-    if not text.strip():
-        return Text(sentence, "red")
-    safe, before = _window(text, error.column, width - 4, plain)
-    caret = " " * (2 + cell_len(before)) + "^"
-    return Text(f"  {safe}\n{caret}\n" if echo else f"{caret}\n").append(sentence, "red")
-
-
-def _window(text: str, column: int, width: int, plain: bool) -> tuple[str, str]:
-    """The part of a text that fits into `width` cells with the column in it, and the part of that before the column."""
-    safe = printable(text, plain)
-    start = 0
-    while cell_len(safe[start:column]) > width * 3 // 4:
-        start += 1
-    stop = len(safe)
-    while cell_len(safe[start:stop]) > width:
-        stop -= 1
-    return safe[start:stop], safe[start:column]

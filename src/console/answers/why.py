@@ -58,12 +58,12 @@ def _named(tokens: Sequence[str]) -> list[str]:
     return [f"{i:>{wide}} {token}" for i, token in enumerate(tokens)]
 
 
-def _chosen(weight_S: Array) -> tuple[list[int], list[Text]]:
+def _chosen(weight_S: Array, what: str = "that matter") -> tuple[list[int], list[Text]]:
     """The rows to show, in order, and what to say where some are left out."""
     if len(weight_S) <= ROWS:
         return list(range(len(weight_S))), []
     most = sorted(np.argsort(-weight_S, kind="stable")[:FEW].tolist())
-    return most, [Text(f"the {FEW} of {len(weight_S)} tokens that matter most", "dim")]
+    return most, [Text(f"the {FEW} of {len(weight_S)} tokens {what} most", "dim")]
 
 
 def _hidden_one(found: Why, names: list[str], said: str, plain: bool) -> Group:
@@ -155,7 +155,7 @@ def _looks_one(found: Why, names: list[str], said: str, width: int) -> list[Rend
     """Every head's look from the one place that is read out."""
     screens: list[RenderableType] = []
     for i, w_HAS in enumerate(found.looks):
-        chosen, note = _chosen(w_HAS[:, 0].max(axis=0))
+        chosen, note = _chosen(w_HAS[:, 0].max(axis=0), "looked at")
         heads = [f"head {h}" for h in range(len(w_HAS))]
         rows = [(names[s], [f"{100 * share:.0f}" for share in w_HAS[:, 0, s]]) for s in chosen]
         title = f"block {i}: what the position that says {said} looks at, in percent"

@@ -80,7 +80,8 @@ def rows_of(found: list[Tensor], page: Page) -> RenderableType:
 def summary(found: list[Tensor], total: int, entries: int) -> list[str]:
     bad = [one.name for one in found if one.verdict == proving.BAD]
     stopped = [f"Stopped after {len(found)} of {total} tensors."] if len(found) < total else []
-    tried = f"of the worst of {entries} entries, and " if entries else ""
+    one = "the largest entry" if entries == 1 else f"the worst of {entries} entries"
+    tried = f"of {one}, and " if entries else ""
     told = (
         f"Errors beside the complex step, in float64: {tried}along one random direction through the whole tensor. The "
         f"bar is {proving.EXACT:.0e}."
