@@ -168,8 +168,19 @@ def test_digits_are_asked_for_every_operation(tmp):
     assert [one["text"].split()[0] for one in found["examples"]] == ["Max", "First", "Second", "Last", "Min"]
     for one in found["examples"]:
         asked = digits.to_examples([parsing.parse(one["text"], of.task)], of.task)
-        expected = training.predict(last, asked.tokens, asked.mask, model=of.model)[0, 2:12]
-        np.testing.assert_allclose(packing.unpack(one["probabilities"])[-1, :10], expected, atol=1e-3)
+        expected = training.predict(last, asked.tokens, asked.mask, model=of.model)[0]
+        np.testing.assert_allclose(packing.unpack(one["probabilities"])[-1, :10], expected[2:12], atol=1e-3)
+        assert one["said"][-1] == WORDS[expected.argmax()]
+
+
+def test_a_complete_run_that_is_resumed_has_its_last_moment_alone(tmp, tmp_path, capsys):
+    made, _, _ = written("digits", tmp)
+    path = tmp_path / "again.html"
+    args = ["--no-interactive", "--no-plots", "--resume", str(made.folder), "--report", str(path)]
+    assert trainer.main(args) == 0
+    found = content(path.read_text(encoding="utf-8"))
+    assert found["moments"] == [TRAIN.steps] and found["curves"]["epochs"] and "test part" in found["test"]
+    assert "The pictures begin at update 12" in found["notes"][0]
 
 
 def test_planes_follow_each_other_and_keep_distances():

@@ -1,9 +1,11 @@
 "use strict";
 // Maps of attention: a row is a position that looks, a column one that is looked at.
 
+const FEW = 12; // so many columns leave room for numbers in the cells
+
 // An empty map for every head of every block; returns how to fill them from look(block, head, row, column).
 function attentionMaps(parent, blocks, heads, rows, columns) {
-  const cell = columns.length > 20 ? 11 : columns.length > 12 ? 15 : 19;
+  const cell = columns.length > 20 ? 11 : columns.length > FEW ? 15 : 19;
   const left = 9 + 5.6 * Math.max(...rows.map((name) => name.length), 2);
   parent.style.setProperty("--map", `${left + columns.length * cell + 2}px`);
   parent.replaceChildren();
@@ -11,7 +13,7 @@ function attentionMaps(parent, blocks, heads, rows, columns) {
   for (let block = 0; block < blocks; block++) for (let head = 0; head < heads; head++) {
     const figure = make(parent, "figure");
     make(figure, "figcaption", {}, `block ${block}, head ${head}`);
-    const options = { cell, left, top: 15, label: "", numbers: cell > 18, columnNames: columns, rowNames: rows };
+    const options = { cell, left, top: headroom(columns, cell), label: "", numbers: columns.length <= FEW, columnNames: columns, rowNames: rows };
     maps.push({ block, head, ...grid(make(figure, "div"), rows.length, columns.length, options) });
   }
   return (look, signed) => maps.forEach(({ block, head, svg, fill }) => {
@@ -32,9 +34,11 @@ const shareNumber = (value) => (value < 0.005 ? "" : String(Math.round(100 * val
 const signedNumber = (value) => (Math.abs(value) < 0.05 ? "" : `${value > 0 ? "+" : "−"}${Math.round(Math.abs(10 * value))}`);
 
 const LOOKS = {
-  attention: "Each row is a position that looks, each number the percent of its look that goes to a column; a row adds up to 100. The answer is read at the first row.",
-  pull: (scale) => `The gradient of the loss for each score (query times key), at this moment: orange and + where a higher score would lower the loss, blue and − where it would raise it. ${
-    scale > 0 ? `10 is ${scale.toExponential(1)} nats for each unit of score.` : "It is zero everywhere."} Rows of the last block that no answer is read from have none.`,
+  attention: (numbers) => `Each row is a position that looks, each ${
+    numbers ? "number the percent" : "cell the share"} of its look that goes to a column; a row adds up to 100 %. The answer is read at the first row.`,
+  pull: (numbers, scale) => `The gradient of the loss for each score (query times key), at this moment: orange${
+    numbers ? " and +" : ""} where a higher score would lower the loss, blue${numbers ? " and −" : ""} where it would raise it. ${
+    scale > 0 ? `${numbers ? "10" : "Full colour"} is ${scale.toExponential(1)} nats for each unit of score.` : "It is zero everywhere."}`,
 };
 
 function drawExamples(data, now) {
@@ -44,11 +48,12 @@ function drawExamples(data, now) {
     const m = now(), pull = chosen() === "pull", shares = Array.from(at(parts.probabilities, m).data);
     const [, blocks, heads, rows, columns] = parts.attention.shape, map = at(parts[chosen()], m).data;
     fillBars(shares);
-    const best = shares.slice(0, -1).reduce((top, share, i, all) => (share > all[top] ? i : top), 0);
-    const said = shares.at(-1) > shares[best] ? "a token that is not listed" : example.candidates[best];
+    const said = example.said[m], nats = `${example.loss[m].toPrecision(3)} nats${example.loss_of && " "}${example.loss_of}`;
     const verdict = said === example.right ? `Right: it says ${said}.` : `Wrong: it says ${said}, the right answer is ${example.right}.`;
-    $("says").textContent = `${verdict} Its loss here is ${example.loss[m] === null ? "no number" : example.loss[m].toPrecision(3)} nats.`;
-    $("looks-text").textContent = pull ? LOOKS.pull(example.pull_scale[m]) : LOOKS.attention;
+    $("says").textContent = `${verdict} Its loss here is ${nats}.`;
+    const about = LOOKS[chosen()](columns <= FEW, example.pull_scale[m]);
+    const unread = pull && data.model.none === undefined ? " Rows of the last block that no answer is read from have none." : "";
+    $("looks-text").textContent = `${about} ${pull ? unread : data.about_looks}`;
     fillMaps((b, h, r, c) => map[((b * heads + h) * rows + r) * columns + c], pull);
   };
   const choose = () => {

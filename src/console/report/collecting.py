@@ -54,6 +54,7 @@ def collect(
         "moments": [step for step, _ in ordered],
         "curves": curves(state.history),
         "test": _tested(session, state),
+        "about_looks": examples.about_looks(subject),
         "examples": [looks.of(one, ordered, model, names) for one in examples.chosen(subject, asked)],
         "gradients": gradients.of(ordered, gradients.probe(subject.data, train), model, names, cells),
         "embedding": planes.of(ordered, table, ids, names, joined=joined),
@@ -102,6 +103,7 @@ def curves(history: History) -> dict[str, Any]:
     """Loss and accuracy: of the batches (points, 2), place and value; of the validation part a record each epoch."""
     epochs = _evenly(history.epochs, RECORDS)
     groups = [op for op, _ in accuracy_table(epochs[-1]["by_op"])] if epochs else []
+    groups = groups if len(groups) > 1 else []
     return {
         "loss": pack(np.reshape(list(stretches(history.loss, POINTS)), (-1, 2)), "f32"),
         "accuracy": pack(np.reshape(list(stretches(history.accuracy, POINTS)), (-1, 2)), "f32"),
@@ -118,10 +120,10 @@ def _evenly(records: list[Any], most: int) -> list[Any]:
     return [records[round(i * (len(records) - 1) / (most - 1))] for i in range(most)]
 
 
-def _tested(session: Session, state: TrainState) -> dict[str, Any] | None:
+def _tested(session: Session, state: TrainState) -> str | None:
     """The best parameters on the test part, once the run is complete: it is looked at only then."""
     if state.step < session.train.steps or state.best is None:
         return None
     subject = session.subject
     found = subject.twin.train.evaluate(state.best.params, subject.data.test, model=subject.model)
-    return {"accuracy": found.accuracy, "loss": found.loss, "asked": len(subject.data.test.targets)}
+    return examples.tested(subject, found)

@@ -63,6 +63,11 @@ function bars(parent, names, right) {
   });
 }
 
+const wideNames = (names, cell) => names.some((name, c) => c > 0 && name.length * 5.6 > cell + 2);
+
+// The height that the names of columns take.
+const headroom = (names, cell) => (wideNames(names, cell) ? 9 + 5 * Math.max(...names.map((name) => name.length)) : 15);
+
 // Rectangles side by side, a row of them for each name; returns how to fill one.
 function grid(parent, rows, columns, options) {
   const { cell, left, top, label, numbers, columnNames, rowNames, tall = cell } = options;
@@ -70,8 +75,13 @@ function grid(parent, rows, columns, options) {
   const font = options.font ?? 9.5;
   rowNames?.forEach((name, r) =>
     make(svg, "text", { x: left - 4, y: top + r * tall + tall / 2 + font / 3, "font-size": font, "text-anchor": "end" }, name));
-  columnNames?.forEach((name, c) =>
-    make(svg, "text", { x: left + (c + 0.5) * cell, y: top - 4, "font-size": font, "text-anchor": "middle" }, name));
+  const turned = columnNames && wideNames(columnNames, cell);
+  columnNames?.forEach((name, c) => {
+    const first = c === 0 && !turned && name.length * 5.6 > cell; // it has room to its left
+    const x = left + (first ? cell : (c + (turned ? 0.7 : 0.5)) * cell), y = top - 4;
+    const turn = turned ? { transform: `rotate(-60 ${x} ${y})` } : {};
+    make(svg, "text", { x, y, "font-size": font, "text-anchor": first ? "end" : turned ? "start" : "middle", ...turn }, name);
+  });
   const cells = [];
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
     const place = { x: left + c * cell, y: top + r * tall };

@@ -4,6 +4,7 @@ from common.config import ClassifierConfig, Seq2SeqConfig, TextConfig
 from common.data import digits
 from common.data.batching import AnyExamples
 from common.data.digits import Expression
+from common.evaluation import Evaluation, percent
 from common.vocabulary import DIGIT_IDS, TOKENS, WORDS, decode
 from console import text_screens
 from console.page import label
@@ -14,6 +15,8 @@ MOST = 5
 """Examples of the project's own choice."""
 LETTERS = 40
 """Tokens of a text in the picture of its embedding, at most."""
+WHOLE = {Sequences: "over the whole answer", Texts: "over the whole stretch"}
+ASKED = {Digits: "expressions", Sequences: "questions", Texts: "stretches"}
 PARTS = {
     "train": "Of the part of the split that is trained on.",
     "validation": "Of the validation part: never trained on.",
@@ -43,7 +46,8 @@ def _example(subject: Subject, view: View, kind: str) -> Example:
     shown = view._replace(
         names=[label(name, False) for name in view.names], labels=[label(a, False) for a in view.labels]
     )
-    return Example(read, kind, shown, list(DIGIT_IDS) if isinstance(subject, Digits) else None)
+    loss_of = "" if isinstance(subject, Digits) else "a token, " + WHOLE[type(subject)]
+    return Example(read, kind, loss_of, shown, list(DIGIT_IDS) if isinstance(subject, Digits) else None)
 
 
 def tokens(subject: Subject) -> list[str]:
@@ -72,3 +76,20 @@ def sentence(subject: Subject) -> str:
         asked = subject.example
         return f"It reads {decode(asked.prompt)} and writes {decode(asked.reply[:-1])}, token by token."
     return f"It reads a text and says at every place which {text_screens.THINGS[subject.task.level]} comes next."
+
+
+def about_looks(subject: Subject) -> str:
+    """Whose look it is that the maps of attention show."""
+    if isinstance(subject.model, Seq2SeqConfig):
+        return "This is the decoder's look across at what the encoder read."
+    return "" if isinstance(subject, Digits) else "A position sees itself and what stands before it."
+
+
+def tested(subject: Subject, found: Evaluation) -> str:
+    """What the best parameters did on the test part."""
+    count = len(subject.data.test.targets)
+    where = " of their places" if isinstance(subject, Texts) else ""
+    return (
+        f"On {count:,} {ASKED[type(subject)]} of the test part, never trained on, the best epoch's model is right in "
+        f"{percent(found.accuracy)}{where}; its loss there is {found.loss:.3g} nats."
+    )

@@ -26,6 +26,8 @@ class Example(NamedTuple):
     text: str
     kind: str
     """Which part of the split it belongs to, in words."""
+    loss_of: str
+    """What its loss is the mean of, in words."""
     view: View
     candidates: list[int] | None
     """The tokens whose probabilities are shown; None chooses the most probable."""
@@ -53,6 +55,8 @@ def of(example: Example, moments: Moments, model: ModelConfig, names: list[str])
         "rows": view.names,
         "columns": view.labels,
         "right": names[target],
+        "said": [names[token] for token in probabilities_MV.argmax(axis=1).tolist()],
+        "loss_of": example.loss_of,
         "loss": [look.loss for look in looks],
         "candidates": [names[token] for token in shown],
         "probabilities": pack(np.concatenate([few_MK, rest_M1], axis=1)),

@@ -10,10 +10,7 @@
   for (const [name, value] of data.facts) { make($("facts"), "dt", {}, name); make($("facts"), "dd", {}, value); }
   for (const line of data.notes) make($("notes"), "li", {}, line);
   $("notes").hidden = !data.notes.length;
-  $("tested").textContent = data.test
-    ? `On ${whole(data.test.asked)} questions of the test part, never trained on, the best epoch's model is right in ${
-        percent(data.test.accuracy)}; its loss there is ${data.test.loss.toPrecision(3)} nats.`
-    : "The run is not at its end: the test part has not been looked at.";
+  $("tested").textContent = data.test ?? "The run is not at its end: the test part has not been looked at.";
 
   slider.max = last;
   slider.value = last;

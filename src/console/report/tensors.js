@@ -35,13 +35,9 @@ function heat(tensor) {
   const values = unpack(tensor.heat), [, rows, columns] = values.shape;
   const finite = Array.from(values.data).filter(Number.isFinite);
   const high = finite.length ? Math.max(...finite) : 0, low = high - 4;
-  const parent = $("heat"), left = tensor.rows ? 44 : 4, top = tensor.columns ? 44 : 4;
-  const cell = (360 - left) / columns, tall = rows === 1 ? 24 : Math.min(cell, 320 / rows);
-  const { svg, fill } = grid(parent, rows, columns, { cell, tall, left, top, label: "", rowNames: tensor.rows, font: Math.min(10, tall) });
-  tensor.columns?.forEach((name, c) => {
-    const x = left + (c + 0.7) * cell;
-    make(svg, "text", { x, y: top - 4, "font-size": 10, transform: `rotate(-60 ${x} ${top - 4})` }, name);
-  });
+  const parent = $("heat"), left = tensor.rows ? 44 : 4, cell = (360 - left) / columns;
+  const top = tensor.columns ? headroom(tensor.columns, cell) : 4, tall = rows === 1 ? 24 : Math.min(cell, 320 / rows);
+  const { svg, fill } = grid(parent, rows, columns, { cell, tall, left, top, label: "", rowNames: tensor.rows, columnNames: tensor.columns, font: Math.min(10, tall) });
   $("heat-name").textContent = `${tensor.name}, ${tensor.shape.map(whole).join(" × ")}`;
   const [inside, outside] = tensor.shape.length > 1 ? tensor.shape : [1, tensor.shape[0]];
   const blocks = rows < inside || columns < outside

@@ -26,7 +26,8 @@ def write(
     page.check(path)
     seen = Recorder(list(session.recorder.moments))
     seen.see(state, session.train, always=True)
-    name = f"{family_of(session.subject.model)}, {kind_of(session.subject.task)}"
+    task = session.subject.task
+    name = f"{family_of(session.subject.model)}, {getattr(task, 'task', kind_of(task))}"
     for most, cells in FORMS:
         content = collecting.collect(
             session, state, seen.moments, asked=asked, banner=banner, most=most, cells=cells, room=WEIGHTS
