@@ -220,6 +220,13 @@ def test_a_model_of_any_size_gets_a_page_or_a_sentence(tmp, tmp_path, monkeypatc
     assert not (tmp_path / "none.html").exists()
 
 
+def test_a_diverged_run_is_a_sentence(tmp, tmp_path):
+    made, _, _ = written("digits", tmp)
+    lost = replace(made.state, params=tree.map(lambda leaf: np.full_like(leaf, np.inf), made.state.params))
+    with pytest.raises(UserError, match="training has diverged"):
+        writing.write(made, lost, tmp_path / "none.html")
+
+
 # ---- one file, and only text ----
 
 

@@ -7,7 +7,7 @@ const FEW = 12; // so many columns leave room for numbers in the cells
 function attentionMaps(parent, blocks, heads, rows, columns) {
   const cell = columns.length > 20 ? 11 : columns.length > FEW ? 15 : 19;
   const left = 9 + 5.6 * Math.max(...rows.map((name) => name.length), 2);
-  parent.style.setProperty("--map", `${left + columns.length * cell + 2}px`);
+  arrange(parent, left + columns.length * cell + 2, heads);
   parent.replaceChildren();
   const maps = [];
   for (let block = 0; block < blocks; block++) for (let head = 0; head < heads; head++) {
@@ -28,6 +28,19 @@ function attentionMaps(parent, blocks, heads, rows, columns) {
     svg.setAttribute("aria-label", `Block ${block}, head ${head}: ${what} at ${columns[most[0]]}, ${
       signed ? most[1].toFixed(2) : percent(most[1])}`);
   });
+}
+
+// Heads of one block side by side, as many as there is room for so that all rows are alike.
+function arrange(parent, size, heads) {
+  const gap = 14, room = () => Math.max(1, Math.floor((parent.clientWidth + gap) / (size + gap)));
+  parent.arrange = () => {
+    let across = Math.min(heads, room());
+    while (heads % across) across--;
+    parent.style.gridTemplateColumns = `repeat(${across}, minmax(0, ${Math.round(1.7 * size)}px))`;
+  };
+  if (!parent.watched) new ResizeObserver(() => parent.arrange()).observe(parent);
+  parent.watched = true;
+  parent.arrange();
 }
 
 const shareNumber = (value) => (value < 0.005 ? "" : String(Math.round(100 * value)));

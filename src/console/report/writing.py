@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from common import tree
 from common.config import family_of, kind_of
 from common.data.batching import AnyExamples
 from common.errors import UserError
 from common.run import TrainState
 from console.report import collecting, page
 from console.report.recording import Recorder
-from console.session import Session
+from console.session import Session, numbers
 
 FORMS = ((24, 16), (16, 16), (12, 8), (6, 8), (2, 4))
 """(moments, blocks of a gradient along an axis): the first that fits is taken."""
@@ -21,9 +24,12 @@ def write(
 ) -> list[str]:
     """Write the report of a run as it is in `state`; what was written, in words.
 
-    Raises UserError if the file cannot be written, or if not even a few moments of the model fit into a page.
+    Raises UserError if the file cannot be written, if training has diverged, or if not even a few moments of the model
+    fit into a page.
     """
     page.check(path)
+    if not all(np.all(np.isfinite(leaf)) for leaf in tree.leaves(numbers(state.params))):
+        raise UserError("there is nothing to report: training has diverged, some weights are no longer finite numbers")
     seen = Recorder(list(session.recorder.moments))
     seen.see(state, session.train, always=True)
     task = session.subject.task
