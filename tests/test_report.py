@@ -21,7 +21,7 @@ from common.data.pieces import ParseError
 from common.errors import UserError
 from common.run import Best, History, TrainState
 from common.vocabulary import WORDS
-from console import attention, backend, options, running, subjects, trainer
+from console import attention, backend, options, running, story, subjects, trainer
 from console.report import exporting, gradients, packing, page, planes, recording, writing
 from console.session import Session
 from console.stepper import breaking, prompting
@@ -121,6 +121,25 @@ def test_without_a_report_nothing_is_kept(tmp_path):
     made = session("digits", tmp_path, "--no-interactive")
     made.watch(made.state)
     assert made.recorder.moments == []
+
+
+def test_how_to_go_on_names_the_report(tmp_path):
+    assert "--report 'a b.html'" in story.again(session("digits", tmp_path, "--report", "a b.html"))
+
+
+@pytest.mark.slow
+def test_the_other_twin_is_shown_by_the_same_numbers(tmp_path):
+    path, folder = tmp_path / "jax.html", tmp_path / "run"
+    args = ["--no-interactive", "--no-plots", "--backend", "jax", "--out", str(folder), "--report", str(path)]
+    assert trainer.main([*args, *TINY]) == 0
+    found, kept = content(path.read_text(encoding="utf-8")), checkpoint.load_run(folder / "last.safetensors")
+    data = tasks.load(kept.task, kept.config, kept.train, "")
+    _, grads, _ = training.loss_and_grads(kept.state.params, gradients.probe(data, kept.train), model=kept.config)
+    assert found["moments"] == [0, kept.train.steps]
+    lengths = packing.unpack(found["gradients"]["lengths"])[-1]
+    told = {one["name"]: 10**length for one, length in zip(found["gradients"]["tensors"], lengths, strict=True)}
+    for name, leaf in tree.items(grads):
+        np.testing.assert_allclose(told[name], np.linalg.norm(leaf), rtol=1e-5)
 
 
 # ---- what it shows ----
