@@ -199,10 +199,10 @@ def fetching(size: dict) -> str:
     return f"width {size['width']}: {', '.join(shares)}"
 
 
-@plots._styled
+@plots.styled
 def draw(found: list[dict]):
     """Time over length for each width, and over width at 512 positions; both axes logarithmic."""
-    figure = plots._figure(8.4, 3.2)
+    figure = plots.figure_of(8.4, 3.2)
     panels = figure.subplots(1, 3, sharey=True)
     groups = [(f"width {width}", "positions", "length", [s for s in LENGTHS if s[1] == width]) for width in (64, 256)]
     groups.append(("512 positions", "width", "width", WIDTHS))
@@ -226,7 +226,7 @@ def draw(found: list[dict]):
         axes.set_title(title, loc="left")
     panels[0].set_ylabel("CPU milliseconds, forward and backward")
     panels[2].legend(loc="lower right")
-    plots._plain_log(panels[0].yaxis, 1000)
+    plots.plain_log(panels[0].yaxis, 1000)
     return figure
 
 
@@ -244,7 +244,7 @@ def main() -> None:
     print(markdown(found, words))
     if args.write:
         report.save("growth", {"machine": words, "rounds": args.rounds, "sizes": found})
-        plots._save(draw(found), report.HERE / "results" / "growth.svg")
+        plots.save(draw(found), report.HERE / "results" / "growth.svg")
         report.put_into_readme("growth", markdown(found, words))
 
 

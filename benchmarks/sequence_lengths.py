@@ -68,11 +68,11 @@ def share(runs: list[Mapping[str, tuple[int, int]]]) -> dict[int, list[float]]:
     return {int(n): [100 * run[n][0] / run[n][1] for run in runs] for n in sorted(runs[0], key=int)}
 
 
-@plots._styled
+@plots.styled
 def draw(rows: list[dict]):
     """A panel for each task, a line for each family: the mean over its seeds, within the lowest and the highest."""
     names = list(dict.fromkeys(row["task"] for row in rows))
-    figure = plots._figure(2.1 * len(names) + 0.4, 2.8)
+    figure = plots.figure_of(2.1 * len(names) + 0.4, 2.8)
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         here = [row for row in rows if row["task"] == name]

@@ -160,7 +160,7 @@ def main() -> None:
     if args.write:
         drawn = [row for row in _ordered(found) if "by_length" in row]
         if drawn:
-            plots._save(lengths.draw(drawn), report.HERE / "results" / "sequences.svg")
+            plots.save(lengths.draw(drawn), report.HERE / "results" / "sequences.svg")
         report.put_into_readme("sequences", markdown(found))
 
 
