@@ -84,7 +84,7 @@ def draw(rows: list[dict]):
             lowest, mean, highest = np.array([[min(s), np.mean(s), max(s)] for s in shares.values()]).T
             axes.fill_between(list(shares), lowest, highest, color=colour, alpha=0.2, lw=0)
             axes.plot(list(shares), mean, color=colour, marker=marker, ls=line, ms=3, lw=1.2, label=row["family"])
-        axes.set(xlabel=UNIT.get(name, "digits"), ylim=(-3, 103), xlim=(low - 0.5, max(shares) + 0.5))
+        axes.set(xlabel=UNIT.get(name, "digits"), ylim=(-3, 103), xlim=(min(shares) - 0.5, max(shares) + 0.5))
         axes.set_title(name, loc="left")
     panels[0].set_ylabel("answered rightly, %")
     panels[0].legend(loc="lower left")

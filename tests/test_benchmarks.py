@@ -244,3 +244,15 @@ def test_other_tokens_are_not_measured(commands):
     runs = {"NumPy": lambda: np.zeros((2, 3)), "PyTorch eager": lambda: np.eye(2, 3)}
     with pytest.raises(SystemExit, match="NumPy does other work: 2 of 6 tokens differ"):
         generation.same_tokens(runs)
+
+
+def test_recorded_results_can_be_drawn_again(commands, tmp_path):
+    import growth
+    import sequence_lengths
+
+    from common import plots
+
+    sizes, rows = (json.loads((HERE / "results" / f"{name}.json").read_text()) for name in ("growth", "sequences"))
+    drawn = [row for row in rows["rows"].values() if "by_length" in row]
+    for picture in (growth.draw(sizes["sizes"]), sequence_lengths.draw(drawn)):
+        assert plots.save(picture, tmp_path / "picture.svg").stat().st_size > 10_000

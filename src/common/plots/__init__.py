@@ -13,7 +13,7 @@ A room for each kind of picture; drawing.py holds what they share.
 from common.plots.attention import attention_head, attention_heads, attention_over_training
 from common.plots.confusions import confusion
 from common.plots.curves import accuracy_by_length, accuracy_by_operation, loss_by_position, training_curves
-from common.plots.drawing import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, PINK, save, styled
+from common.plots.drawing import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, PINK, figure_of, plain_log, save, styled
 from common.plots.gradients import gradient_norms, parting, twin_differences
 from common.plots.vectors import embedding_pca, similarity_matrix
 
@@ -32,9 +32,11 @@ __all__ = [
     "attention_over_training",
     "confusion",
     "embedding_pca",
+    "figure_of",
     "gradient_norms",
     "loss_by_position",
     "parting",
+    "plain_log",
     "save",
     "similarity_matrix",
     "styled",
