@@ -116,7 +116,7 @@ def _prefill(params: Tree, begun: Request, *, size: int, model: SequenceConfig) 
 def _resume(
     params: Tree, begun: Request, *, kept: Kept, size: int, model: SequenceConfig
 ) -> tuple[Array, dict[str, Any]]:
-    """`_prefill` of a text whose beginning is kept. What the cache holds beyond it is written over before it is seen."""
+    """`_prefill` where the beginning is kept: what the cache holds beyond it is written over before it is seen."""
     rest, start = shared.rest(begun, kept)
     held = kept.cache["k"][0].shape[1]
     room = ((0, 0), (0, max(0, size - held)), (0, 0), (0, 0))
