@@ -11,8 +11,8 @@ vm.runInContext("var model = readModel(told)", context);
 const answers = JSON.parse(readFileSync(0, "utf8")).map((text) => {
   context.text = text;
   return vm.runInContext(
-    "(() => { const asked = parseExpression(text, model);" +
-      " return asked.error ? asked : { ...asked, ...answer(model, asked.tokens), right: rightAnswer(asked.op, asked.args) }; })()",
+    "(() => { const asked = parseExpression(text, model); if (asked.error) return asked;" +
+      " return { ...asked, ...answer(model, asked.tokens), right: rightAnswer(asked.op, asked.args) }; })()",
     context,
   );
 });

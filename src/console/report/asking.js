@@ -8,10 +8,13 @@ function drawAsking(data) {
   }
   const model = readModel(data.model), rounded = data.model.rounded;
   const kept = rounded
-    ? `They are rounded to 16 bits here: of ${whole(rounded.asked)} test expressions ${rounded.changed} are answered otherwise by that, and no probability moves by more than ${rounded.largest.toPrecision(1)}.`
+    ? `They are rounded to 16 bits here: of ${whole(rounded.asked)} test expressions ${rounded.changed} are answered ` +
+      `otherwise by that, and no probability moves by more than ${rounded.largest.toPrecision(2)}.`
     : "They are the weights of the checkpoint, in full.";
-  $("ask-text").textContent = `The model itself, run by this page with its weights after update ${whole(data.model.step)}, the best epoch's where one has ended. ${kept} It was trained on ${
-    counted(model)} digits from 0 to ${model.max_value} and knows ${model.ops.join(", ")}.`;
+  $("ask-text").textContent =
+    `The model itself, run by this page with its weights after update ${whole(data.model.step)}, the best epoch's ` +
+    `where one has ended. ${kept} It was trained on ${counted(model)} digits from 0 to ${model.max_value} and knows ` +
+    `${model.ops.join(", ")}.`;
   $("ask").hidden = false;
   $("question").value = model.example;
   $("ask").addEventListener("submit", (event) => {
@@ -20,7 +23,7 @@ function drawAsking(data) {
   });
 }
 
-const counted = (model) => (model.min_args === model.max_args ? model.min_args : `${model.min_args} to ${model.max_args}`);
+const counted = ({ min_args: low, max_args: high }) => (low === high ? low : `${low} to ${high}`);
 
 function reply(model, text) {
   const asked = parseExpression(text, model);
@@ -41,6 +44,6 @@ function reply(model, text) {
 }
 
 function beyond(model, args) {
-  const many = args.length < model.min_args || args.length > model.max_args, large = Math.max(...args) > model.max_value;
-  return many || large ? " It was never trained on expressions like this one." : "";
+  const many = args.length < model.min_args || args.length > model.max_args;
+  return many || Math.max(...args) > model.max_value ? " It was never trained on expressions like this one." : "";
 }

@@ -13,7 +13,8 @@ function attentionMaps(parent, blocks, heads, rows, columns) {
   for (let block = 0; block < blocks; block++) for (let head = 0; head < heads; head++) {
     const figure = make(parent, "figure");
     make(figure, "figcaption", {}, `block ${block}, head ${head}`);
-    const options = { cell, left, top: headroom(columns, cell), label: "", numbers: columns.length <= FEW, columnNames: columns, rowNames: rows };
+    const names = { columnNames: columns, rowNames: rows };
+    const options = { cell, left, top: headroom(columns, cell), label: "", numbers: columns.length <= FEW, ...names };
     maps.push({ block, head, ...grid(make(figure, "div"), rows.length, columns.length, options) });
   }
   return (look, signed) => maps.forEach(({ block, head, svg, fill }) => {
@@ -21,7 +22,8 @@ function attentionMaps(parent, blocks, heads, rows, columns) {
     rows.forEach((row, r) => columns.forEach((column, c) => {
       const value = look(block, head, r, c), size = Math.abs(value);
       const told = signed ? signedNumber(value) : shareNumber(value);
-      fill(r, c, size, told, signed && value > 0, `${row} → ${column}: ${signed ? value.toFixed(3) : percent(value)}`);
+      const about = `${row} → ${column}: ${signed ? value.toFixed(3) : percent(value)}`;
+      fill(r, c, size, told, signed && value > 0, about);
       if (r === 0 && size > Math.abs(most[1])) most = [c, value];
     }));
     const what = signed ? "strongest pull of the first row" : "the first row looks most";
@@ -44,14 +46,18 @@ function arrange(parent, size, heads) {
 }
 
 const shareNumber = (value) => (value < 0.005 ? "" : String(Math.round(100 * value)));
-const signedNumber = (value) => (Math.abs(value) < 0.05 ? "" : `${value > 0 ? "+" : "−"}${Math.round(Math.abs(10 * value))}`);
+const signedNumber = (value) =>
+  Math.abs(value) < 0.05 ? "" : `${value > 0 ? "+" : "−"}${Math.round(Math.abs(10 * value))}`;
 
 const LOOKS = {
-  attention: (numbers) => `Each row is a position that looks, each ${
-    numbers ? "number the percent" : "cell the share"} of its look that goes to a column; a row adds up to 100 %. The answer is read at the first row.`,
-  pull: (numbers, scale) => `The gradient of the loss for each score (query times key), at this moment: orange${
-    numbers ? " and +" : ""} where a higher score would lower the loss, blue${numbers ? " and −" : ""} where it would raise it. ${
-    scale > 0 ? `${numbers ? "10" : "Full colour"} is ${scale.toExponential(1)} nats for each unit of score.` : "It is zero everywhere."}`,
+  attention: (numbers) =>
+    `Each row is a position that looks, each ${numbers ? "number the percent" : "cell the share"} of its look that ` +
+    "goes to a column; a row adds up to 100 %. The answer is read at the first row.",
+  pull: (numbers, scale) =>
+    `The gradient of the loss for each score (query times key): orange${numbers ? " and +" : ""} where ` +
+    `a higher score would lower the loss, blue${numbers ? " and −" : ""} where it would raise it. ` +
+    (scale > 0 ? `${numbers ? "10" : "Full colour"} is ${scale.toExponential(1)} nats for each unit of score.`
+      : "It is zero everywhere."),
 };
 
 function drawExamples(data, now) {
@@ -61,12 +67,11 @@ function drawExamples(data, now) {
     const m = now(), pull = chosen() === "pull", shares = Array.from(at(parts.probabilities, m).data);
     const [, blocks, heads, rows, columns] = parts.attention.shape, map = at(parts[chosen()], m).data;
     fillBars(shares);
-    const said = example.said[m], nats = `${example.loss[m].toPrecision(3)} nats${example.loss_of && " "}${example.loss_of}`;
-    const verdict = said === example.right ? `Right: it says ${said}.` : `Wrong: it says ${said}, the right answer is ${example.right}.`;
-    $("says").textContent = `${verdict} Its loss here is ${nats}.`;
+    const said = example.said[m], loss = [example.loss[m].toPrecision(3), "nats", example.loss_of].join(" ").trim();
+    const verdict = said === example.right ? "Right:" : `Not ${example.right}, which is right:`;
+    $("says").textContent = `${verdict} it says ${said}. Its loss here is ${loss}.`;
     const about = LOOKS[chosen()](columns <= FEW, example.pull_scale[m]);
-    const unread = pull && data.model.none === undefined ? " Rows of the last block that no answer is read from have none." : "";
-    $("looks-text").textContent = `${about} ${pull ? unread : data.about_looks}`;
+    $("looks-text").textContent = `${about} ${data.about_maps[chosen()]}`;
     fillMaps((b, h, r, c) => map[((b * heads + h) * rows + r) * columns + c], pull);
   };
   const choose = () => {

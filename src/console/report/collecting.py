@@ -54,7 +54,7 @@ def collect(
         "moments": [step for step, _ in ordered],
         "curves": curves(state.history),
         "test": _tested(session, state),
-        "about_looks": examples.about_looks(subject),
+        "about_maps": examples.about_maps(subject),
         "examples": [looks.of(one, ordered, model, names) for one in examples.chosen(subject, asked)],
         "gradients": gradients.of(ordered, gradients.probe(subject.data, train), model, names, cells),
         "embedding": planes.of(ordered, table, ids, names, joined=joined),

@@ -1,7 +1,7 @@
 "use strict";
 // Loss and accuracy over the updates, with the moment of the slider.
 
-const LINES = [["blue", ""], ["orange", "7 3"], ["green", "2 2"], ["pink", "9 3 2 3"], ["plain", "4 4"], ["blue", "1 4"]];
+const LINES = [["blue", ""], ["orange", "7 3"], ["green", "2 2"], ["pink", "9 3 2 3"], ["plain", "4 4"]];
 
 // The lines of a chart: {name, points: [[x, y], ...], colour, dash, thin}
 function lineChart(parent, lines, options) {
@@ -24,8 +24,9 @@ function lineChart(parent, lines, options) {
     make(svg, "text", { x: box.right, y: box.bottom + 29, "font-size": 11, "text-anchor": "end" }, "updates");
     const now = make(svg, "line", { class: "now", y1: box.top, y2: box.bottom });
     for (const line of lines) {
-      const path = line.points.map(([step, value], i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-      const stroke = { stroke: `var(--${line.colour})`, "stroke-dasharray": line.dash, "stroke-width": line.thin ? 1 : 2 };
+      const path = through(line.points.map(([step, value]) => [x(step), y(value)]));
+      const width = line.thin ? 1 : 2;
+      const stroke = { stroke: `var(--${line.colour})`, "stroke-dasharray": line.dash, "stroke-width": width };
       make(svg, "path", { d: path, fill: "none", opacity: line.thin ? 0.6 : 1, ...stroke });
       if (!line.thin) for (const [step, value] of line.points.slice(0, 40))
         make(svg, "circle", { cx: x(step), cy: y(value), r: 2.5, fill: `var(--${line.colour})` });
@@ -67,7 +68,8 @@ function drawCurves(data, now) {
     lineChart($("accuracy"), accuracy.filter((line) => line.points.length), {
       end, top: 100, now, label: `Right answers in percent over ${whole(end)} updates` }),
   ];
-  $("mean-of").textContent = curves.mean_of > 1 ? `The thin line has the mean of ${curves.mean_of} batches at each point.` : "The thin line is each batch.";
+  $("mean-of").textContent =
+    curves.mean_of > 1 ? `A point of the thin line is the mean of ${curves.mean_of} batches.` : "The thin line is each batch.";
   if (named.length) $("accuracy-title").textContent = "Right answers by operation, validation part (%)";
   return (step) => drawn.forEach((mark) => mark(step));
 }

@@ -32,9 +32,13 @@ function ticks(low, high, count) {
   const raw = (high - low) / count || 1, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw);
   const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(Number((i * step).toPrecision(9)));
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++)
+    found.push(Number((i * step).toPrecision(9)));
   return found;
 }
+
+// A path through points.
+const through = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 
 const whole = (n) => n.toLocaleString("en-US");
 
@@ -73,14 +77,17 @@ function grid(parent, rows, columns, options) {
   const { cell, left, top, label, numbers, columnNames, rowNames, tall = cell } = options;
   const svg = picture(parent, left + columns * cell + 1, top + rows * tall + 1, label);
   const font = options.font ?? 9.5;
-  rowNames?.forEach((name, r) =>
-    make(svg, "text", { x: left - 4, y: top + r * tall + tall / 2 + font / 3, "font-size": font, "text-anchor": "end" }, name));
+  rowNames?.forEach((name, r) => {
+    const place = { x: left - 4, y: top + r * tall + tall / 2 + font / 3 };
+    make(svg, "text", { ...place, "font-size": font, "text-anchor": "end" }, name);
+  });
   const turned = columnNames && wideNames(columnNames, cell);
   columnNames?.forEach((name, c) => {
     const first = c === 0 && !turned && name.length * 5.6 > cell; // it has room to its left
     const x = left + (first ? cell : (c + (turned ? 0.7 : 0.5)) * cell), y = top - 4;
     const turn = turned ? { transform: `rotate(-60 ${x} ${y})` } : {};
-    make(svg, "text", { x, y, "font-size": font, "text-anchor": first ? "end" : turned ? "start" : "middle", ...turn }, name);
+    const anchor = first ? "end" : turned ? "start" : "middle";
+    make(svg, "text", { x, y, "font-size": font, "text-anchor": anchor, ...turn }, name);
   });
   const cells = [];
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {

@@ -7,7 +7,7 @@ from common.data.digits import Expression
 from common.evaluation import Evaluation, percent
 from common.vocabulary import DIGIT_IDS, TOKENS, WORDS, decode
 from console import text_screens
-from console.page import label
+from console.page import label, visible
 from console.report.looks import Example
 from console.subjects import Digits, Sequences, Subject, Texts, View
 
@@ -36,12 +36,10 @@ def chosen(subject: Subject, asked: AnyExamples | None) -> list[Example]:
 
 
 def _example(subject: Subject, view: View, kind: str) -> Example:
-    read = "".join(view.labels[: view.reach]) if isinstance(subject, Texts) else " ".join(view.labels[: view.reach])
+    between = "" if isinstance(subject, Texts) else " "
+    read = visible(between.join(view.labels[: view.reach]), False)
     if isinstance(subject, Digits):
-        target = int(view.examples.targets[0])
-        words = view.labels
-        known = Expression(words[0], tuple(int(word) for word in words[2:-1]))
-        assert known.target == target
+        known = Expression(view.labels[0], tuple(int(word) for word in view.labels[2:-1]))
         kind = PARTS[digits.part(known, subject.task.split_seed)]
     shown = view._replace(
         names=[label(name, False) for name in view.names], labels=[label(a, False) for a in view.labels]
@@ -78,11 +76,13 @@ def sentence(subject: Subject) -> str:
     return f"It reads a text and says at every place which {text_screens.THINGS[subject.task.level]} comes next."
 
 
-def about_looks(subject: Subject) -> str:
-    """Whose look it is that the maps of attention show."""
-    if isinstance(subject.model, Seq2SeqConfig):
-        return "This is the decoder's look across at what the encoder read."
-    return "" if isinstance(subject, Digits) else "A position sees itself and what stands before it."
+def about_maps(subject: Subject) -> dict[str, str]:
+    """What a family's maps of attention have of their own, and those of its gradient."""
+    if isinstance(subject, Digits):
+        return {"attention": "", "pull": "Rows of the last block that no answer is read from have none."}
+    across = "This is the decoder's look across at what the encoder read."
+    before = "A position sees itself and what stands before it."
+    return {"attention": across if isinstance(subject.model, Seq2SeqConfig) else before, "pull": ""}
 
 
 def tested(subject: Subject, found: Evaluation) -> str:

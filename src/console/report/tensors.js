@@ -37,18 +37,21 @@ function heat(tensor) {
   const high = finite.length ? Math.max(...finite) : 0, low = high - 4;
   const parent = $("heat"), left = tensor.rows ? 44 : 4, cell = (360 - left) / columns;
   const top = tensor.columns ? headroom(tensor.columns, cell) : 4, tall = rows === 1 ? 24 : Math.min(cell, 320 / rows);
-  const { svg, fill } = grid(parent, rows, columns, { cell, tall, left, top, label: "", rowNames: tensor.rows, columnNames: tensor.columns, font: Math.min(10, tall) });
+  const names = { rowNames: tensor.rows, columnNames: tensor.columns, font: Math.min(10, tall) };
+  const { svg, fill } = grid(parent, rows, columns, { cell, tall, left, top, label: "", ...names });
   $("heat-name").textContent = `${tensor.name}, ${tensor.shape.map(whole).join(" × ")}`;
   const [inside, outside] = tensor.shape.length > 1 ? tensor.shape : [1, tensor.shape[0]];
   const blocks = rows < inside || columns < outside
     ? `Each cell is the root mean square of a block, ${rows} × ${columns} of them` : "Each cell is one number's size";
-  $("heat-text").textContent = `${blocks}: full colour is ${scientific(high)}, blank ${scientific(low)} or less, over four powers of ten.${
-    tensor.shape.length > 1 ? " Rows are what comes in, columns what goes out." : ""}`;
+  const sides = tensor.shape.length > 1 ? " Rows are what comes in, columns what goes out." : "";
+  $("heat-text").textContent =
+    `${blocks}: full colour is ${scientific(high)}, blank ${scientific(low)} or less, over four powers of ten.${sides}`;
   return (m) => {
     const map = at(values, m).data;
     for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
       const value = map[r * columns + c], share = Math.max(0, Math.min(1, (value - low) / 4));
-      const place = [tensor.rows?.[r], tensor.columns?.[c]].filter(Boolean).join(" ") || `row ${r}, column ${c} of the picture`;
+      const named = [tensor.rows?.[r], tensor.columns?.[c]].filter(Boolean).join(" ");
+      const place = named || `row ${r}, column ${c} of the picture`;
       fill(r, c, Number.isFinite(value) ? share : 0, "", false, `${place}: ${scientific(value)}`);
     }
     const top = Math.max(...map);
@@ -65,16 +68,19 @@ function drawEmbedding(data, now) {
   });
   return () => {
     show();
-    $("embedding").firstChild?.setAttribute("aria-label", `The tokens ${names.join(" ")} in the plane of their greatest spread`);
-    $("embedding-text").textContent = `Every token is a vector. Here they are in the plane in which ${
-      joined ? "the digits' vectors" : "these vectors"} spread most; it holds ${percent(shares[now()])} of their spread at this moment. ${
-      joined ? "The line joins 0 to 9 in order. " : ""}The plane of each moment is turned to lie as near as it can to the next one's, and distances stay what they are. The scale follows the vectors: read it at the axes.`;
+    $("embedding-text").textContent =
+      `Every token is a vector. Here ${joined ? "the digits" : "they"} are in the plane in which they spread most; ` +
+      `it holds ${percent(shares[now()])} of their spread at this moment. ${joined ? "The line joins 0 to 9 in order. " : ""}` +
+      "The plane of each moment is turned to lie as near as it can to the next one's; distances stay what they are. " +
+      "The scale follows the vectors: read it at the axes.";
   };
 }
 
 // The scale is the moment's own: weight decay draws the vectors together by a factor of ten in some runs.
 function plane(parent, size, names, places, joined) {
-  const reach = 1.15 * Math.max(1e-9, ...Array.from(places).map(Math.abs)), svg = picture(parent, size, size + 22, "");
+  const reach = 1.15 * Math.max(1e-9, ...Array.from(places).map(Math.abs));
+  const label = `The tokens ${names.join(" ")} in the plane of their greatest spread`;
+  const svg = picture(parent, size, size + 22, label);
   const x = (value) => 40 + ((value + reach) / (2 * reach)) * (size - 50);
   const y = (value) => 10 + ((reach - value) / (2 * reach)) * (size - 50);
   for (const value of ticks(-reach, reach, 5)) {
@@ -85,7 +91,10 @@ function plane(parent, size, names, places, joined) {
   }
   make(svg, "text", { x: size - 10, y: size - 8, "font-size": 11, "text-anchor": "end" }, "in units of the embedding");
   const points = names.map((_, i) => [x(places[2 * i]), y(places[2 * i + 1])]);
-  const path = points.map(([px, py], i) => `${i ? "L" : "M"}${px.toFixed(1)} ${py.toFixed(1)}`).join("");
-  if (joined) make(svg, "path", { d: path, fill: "none", stroke: "var(--blue)", "stroke-width": 1.5, opacity: 0.55 });
-  points.forEach(([px, py], i) => make(svg, "text", { class: "strong token", x: px.toFixed(1), y: (py + 5).toFixed(1), "font-size": 15, "text-anchor": "middle" }, names[i]));
+  const line = { fill: "none", stroke: "var(--blue)", "stroke-width": 1.5, opacity: 0.55 };
+  if (joined) make(svg, "path", { d: through(points), ...line });
+  points.forEach(([px, py], i) => {
+    const place = { x: px.toFixed(1), y: (py + 5).toFixed(1) };
+    make(svg, "text", { class: "strong", ...place, "font-size": 15, "text-anchor": "middle" }, names[i]);
+  });
 }
