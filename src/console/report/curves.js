@@ -68,8 +68,8 @@ function drawCurves(data, now) {
     lineChart($("accuracy"), accuracy.filter((line) => line.points.length), {
       end, top: 100, now, label: `Right answers in percent over ${whole(end)} updates` }),
   ];
-  $("mean-of").textContent =
-    curves.mean_of > 1 ? `A point of the thin line is the mean of ${curves.mean_of} batches.` : "The thin line is each batch.";
+  const mean = curves.mean_of > 1 ? `A point of the thin line is the mean of ${curves.mean_of} batches.` : "";
+  $("mean-of").textContent = mean || "The thin line is each batch.";
   if (named.length) $("accuracy-title").textContent = "Right answers by operation, validation part (%)";
   return (step) => drawn.forEach((mark) => mark(step));
 }

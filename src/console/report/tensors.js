@@ -70,7 +70,8 @@ function drawEmbedding(data, now) {
     show();
     $("embedding-text").textContent =
       `Every token is a vector. Here ${joined ? "the digits" : "they"} are in the plane in which they spread most; ` +
-      `it holds ${percent(shares[now()])} of their spread at this moment. ${joined ? "The line joins 0 to 9 in order. " : ""}` +
+      `it holds ${percent(shares[now()])} of their spread at this moment. ` +
+      (joined ? "The line joins 0 to 9 in order. " : "") +
       "The plane of each moment is turned to lie as near as it can to the next one's; distances stay what they are. " +
       "The scale follows the vectors: read it at the axes.";
   };
