@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from common import params, random
-from common.config import ClassifierConfig
+from common.config import ClassifierConfig, GPTConfig
 from common.trace import Trace
 from numpy_ref.layers import linear
-from numpy_ref.models import classifier
+from numpy_ref.models import classifier, gpt
 
 CONFIG = ClassifierConfig(d_model=8, n_heads=2, d_ffn=6)
 WEIGHTS = params.init(random.key(0), CONFIG, np.float64)
@@ -63,6 +63,23 @@ def test_blocks_have_the_same_calls(trace):
     functions = [[call.function for call in trace.calls if call.place == f"blocks.{n}.attn"] for n in (0, 1)]
     assert functions[0] == functions[1]
     assert "rope.backward#2" in functions[0]
+
+
+def test_a_function_that_saved_a_constant_is_in_its_own_block():
+    """Dropout at rest: its 1.0 is one object in all blocks."""
+    config = GPTConfig(vocab=20, d_model=8, n_blocks=2, n_heads=2, d_ffn=6, max_len=5)
+    w = params.init(random.key(0), config, np.float64)
+    with Trace(w) as trace:
+        logits_BTV, saved = gpt.forward(w, tokens_BT=TOKENS, config=config)
+        gpt.backward(np.ones_like(logits_BTV), saved)
+    calls = [call.name for call in trace.calls if call.function.startswith("dropout.backward")]
+    assert calls == [
+        "blocks.1/dropout.backward",
+        "blocks.1/dropout.backward#2",
+        "blocks.0/dropout.backward",
+        "blocks.0/dropout.backward#2",
+        "/dropout.backward",
+    ]
 
 
 def test_values_are_those_of_the_run(trace):

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+import numpy as np
+
 from common.types import Tree
 
 
@@ -100,8 +102,9 @@ class Trace:
     def _returned(self, frame: FrameType, place: str, result: Any) -> None:
         code = frame.f_code
         function = f"{Path(code.co_filename).stem}.{code.co_name}"
-        if isinstance(result, tuple) and len(result) == 2 and result[1] is not None:
-            # the Call below keeps the result alive, so its id stays its own; None is the same object for everybody
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], (tuple, np.ndarray)):
+            # the Call below keeps the result alive, so its id stays its own; None, and the 1.0 that dropout saves at
+            # rest, are the same object for everybody
             self._saved[id(result[1])] = place
         number = self._counts[place, function] = self._counts.get((place, function), 0) + 1
         label = function if number == 1 else f"{function}#{number}"
