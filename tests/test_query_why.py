@@ -21,6 +21,7 @@ from common.trace import Trace
 from common.vocabulary import WORDS, decode
 from console import backend, prompt, query
 from console.asking import Settings, apart, drawn, hiding, inside
+from console.asking.texts import CONTINUED
 from console.asking.why import why
 from console.conversation import Conversation, asker
 from console.terminal import Screen
@@ -293,6 +294,21 @@ def test_the_difference_is_the_largest_of_all_places_and_tokens(ask, monkeypatch
     assert found["same_answer"] == (name != "digits")
     text = " ".join(" ".join(ask(name, *argv)[1]).split())
     assert f"NumPy and JAX: {'the' if found['same_answer'] else 'NOT the'} same answers; logits differ by" in text
+
+
+def test_a_text_is_compared_to_its_last_token(ask, monkeypatch):
+    """Of which only the first few are explained."""
+
+    def almost(params, examples, *, model):
+        logits = family.logits(params, examples, model=model)[0].copy()
+        logits[0, len(ASKED["char"]) - 1 + CONTINUED - 1] += np.arange(logits.shape[-1])[::-1] * 100.0
+        return logits
+
+    monkeypatch.setattr(apart, "_jax", lambda: almost)
+    _, [line], _ = ask("char", "--json", "--backend", "both", "--expr", ASKED["char"])
+    found = json.loads(line)
+    assert len(found["steps"]) == CONTINUED
+    assert found["twins"]["logits"] > 100
 
 
 @pytest.mark.slow

@@ -63,7 +63,8 @@ def twins(asker: Asker, answers: Sequence[Any], wanted: Wanted) -> list[Insight]
     """Of each answer how far apart the twins are, if that is wanted."""
     if not wanted.both:
         return [Insight()] * len(answers)
-    return [Insight(apart=one) for one in apart.apart(asker.model, [asker.again(answer) for answer in answers])]
+    rows = [asker.again(answer, whole=True) for answer in answers]
+    return [Insight(apart=one) for one in apart.apart(asker.model, rows)]
 
 
 def most(found: Sequence[Insight]) -> Insight:

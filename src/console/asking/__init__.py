@@ -56,8 +56,8 @@ class Asker(Protocol):
     def ask(self, questions: Sequence[Any]) -> list[Any]:
         """The answers to questions, asked as one batch. Raises UserError if the model's numbers overflow."""
 
-    def again(self, answer: Any) -> Any:
-        """An answer as a row that the model can read again (asking/again.py)."""
+    def again(self, answer: Any, *, whole: bool = False) -> Any:
+        """An answer as a row that the model can read again (asking/again.py): what is explained of it, or the whole."""
 
     def slow(self, answer: Any) -> bool:
         """Whether `drawn` will keep a user waiting."""

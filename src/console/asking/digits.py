@@ -133,7 +133,7 @@ class DigitsAsker(NamedTuple):
             Look(head, position, float(w_HT[head, position])),
         )
 
-    def again(self, answer: Answer) -> Again:
+    def again(self, answer: Answer, *, whole: bool = False) -> Again:
         said, expression = TOKENS.index(answer.answer), answer.expression
         return again.one(expression.tokens, said, expression.target, TOKENS)
 

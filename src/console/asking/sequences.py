@@ -106,7 +106,7 @@ class SequencesAsker(NamedTuple):
                 end_token=EOS,
             )
 
-    def again(self, answer: Answer) -> Again:
+    def again(self, answer: Answer, *, whole: bool = False) -> Again:
         problem = answer.question.problem
         form = again.across if self.pairs else again.after
         return form(problem.prompt, [token.id for token in answer.tokens], problem.reply, WORDS)

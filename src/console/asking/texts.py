@@ -99,10 +99,10 @@ class TextsAsker(NamedTuple):
         finite([token.p for tokens in written for token in tokens])
         return [Answer(prompt, self.model.task, tokens) for prompt, tokens in zip(prompts, written, strict=True)]
 
-    def again(self, answer: Answer) -> Again:
+    def again(self, answer: Answer, *, whole: bool = False) -> Again:
         names = [answer.label(token) for token in range(self.model.task.vocab)]
-        said = [token.id for token in answer.tokens[:EXPLAINED]]
-        return again.after(answer.prompt.ids, said, [], names)
+        said = [token.id for token in answer.tokens]
+        return again.after(answer.prompt.ids, said if whole else said[:EXPLAINED], [], names)
 
     def slow(self, answer: Answer) -> bool:
         return False
