@@ -41,7 +41,7 @@ _RECIPES: dict[tuple[str, str], Recipe] = {
     ("seq2seq", "copy"): Recipe(_TWO_BY_TWO, _PAIRS | {"examples": 64_000}),
     ("seq2seq", "reverse"): Recipe(_TWO_BY_TWO, _PAIRS | {"examples": 64_000}),
     ("seq2seq", "sort"): Recipe(_TWO_BY_TWO, _PAIRS | {"examples": 64_000}),
-    ("seq2seq", "add"): Recipe(_TWO_BY_TWO, _PAIRS | {"examples": 100_000}),
+    ("seq2seq", "add"): Recipe(_TWO_BY_TWO, _PAIRS | {"examples": 160_000}),
 }
 TASK_NAMES = ("digits", *SEQUENCE_TASKS, "text")
 """The names by which a user chooses a task."""

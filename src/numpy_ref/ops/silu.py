@@ -15,10 +15,8 @@ from common.types import Array
 
 
 def forward(x: Array):
-    # exp(-x) overflows where x is far below zero, and 1 + tanh(x / 2) loses its digits there; exp(-|x|) does neither
-    below = x.real < 0
-    e = np.exp(np.where(below, x, -x))
-    s = np.where(below, e, 1.0) / (1 + e)
+    with np.errstate(over="ignore"):  # far below zero exp(-x) is infinite, and s the zero that is meant
+        s = 1.0 / (1.0 + np.exp(-x))
     y = x * s
     return y, (x, s)
 
