@@ -4,12 +4,14 @@ import io
 import json
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.cells import cell_len
 
+import numpy_ref.generate
 import tiny
 from common import checkpoint
 from common.checkpoint import Model
@@ -273,6 +275,23 @@ def test_what_cannot_be_explained_is_one_line(ask, argv, says):
     code, lines, err = ask("digits", *argv)
     assert (code, lines, err.count("\n")) == (2, [], 1)
     assert says in err
+
+
+@pytest.mark.parametrize("name", ["reverse", "sort", "char"])
+def test_the_caches_of_earlier_tokens_are_let_go(made, monkeypatch, name):
+    """Kept, they would be as many as the tokens of the longest answer, each of all the questions asked at once."""
+    real, caches, alive = numpy_ref.generate.stream, [], []
+
+    def watched(*given, **how):
+        for step in real(*given, **how):
+            caches.append(weakref.ref(step.cache["k"][0]))
+            alive.append(sum(cache() is not None for cache in caches))
+            yield step
+
+    monkeypatch.setattr(numpy_ref.generate, "stream", watched)
+    answered(made[name], ASKED[name])
+    assert len(alive) > 3
+    assert max(alive) <= 2
 
 
 # ---- both twins

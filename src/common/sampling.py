@@ -1,7 +1,7 @@
 """How the next token is chosen, and what can be checked before a model sees anything: the same for both twins."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -316,6 +316,11 @@ def step(tokens_B: Array, ended_B: Array, probabilities_BV: Array, n: int, cache
         [[] if ended else row for row, ended in zip(best, ended_B, strict=True)],
         cache,
     )
+
+
+def without_caches(steps: Iterable[Step]) -> list[Step]:
+    """All steps, of each what it chose: a cache for every token would fill the memory."""
+    return [step._replace(cache={}) for step in steps]
 
 
 def answer(tokens: list[int], ends: tuple[int, ...]) -> list[int]:

@@ -12,7 +12,7 @@ from common.data import reading, sequences
 from common.data.pieces import ParseError, Untrained
 from common.data.sequences import Problem
 from common.data.split import part
-from common.sampling import Hypothesis, Sampling
+from common.sampling import Hypothesis, Sampling, without_caches
 from common.vocabulary import EOS, START, WORDS
 from console.asking import HINT, Groups, Settings, again, drawn, finite
 from console.asking.again import Again
@@ -57,7 +57,7 @@ class SequencesAsker(NamedTuple):
         limit = self._limit(questions)
         sampling = Sampling(max_new_tokens=limit, end_token=EOS)
         with np.errstate(all="ignore"):  # told below in a sentence
-            steps = list(
+            steps = without_caches(
                 self.twin.generate.stream(
                     self.model.params,
                     prompts,

@@ -12,7 +12,7 @@ from common.config import TextConfig
 from common.data import text as texts
 from common.data.pieces import ParseError
 from common.errors import UserError
-from common.sampling import Sampling
+from common.sampling import Sampling, without_caches
 from console.asking import Groups, Settings, again, finite, six
 from console.asking.again import Again
 from console.asking.written import Token
@@ -86,7 +86,7 @@ class TextsAsker(NamedTuple):
         """How each text goes on, asked as one batch. Raises UserError if the model's numbers overflow."""
         room = self.model.config.max_len - max(len(prompt.ids) for prompt in prompts)
         with np.errstate(all="ignore"):  # told below in a sentence
-            steps = list(
+            steps = without_caches(
                 self.twin.generate.stream(
                     self.model.params,
                     [prompt.ids for prompt in prompts],

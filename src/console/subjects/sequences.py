@@ -13,7 +13,7 @@ from common.config import Seq2SeqConfig, TrainConfig
 from common.data.batching import AnyExamples, Pairs
 from common.evaluation import Evaluation
 from common.run import History
-from common.sampling import Sampling
+from common.sampling import Sampling, without_caches
 from common.types import Array, Tree
 from common.vocabulary import DIGIT_IDS, EOS, PAD, START, WORDS, decode, words
 from console import screens, sequence_screens
@@ -100,7 +100,7 @@ class Sequences(Subject):
 
     def _write(self, params: Tree, asked: Sequence[Question], candidates: int = 1) -> list[Written]:
         """The model's own answers, always the most probable token, as one batch."""
-        steps = list(
+        steps = without_caches(
             self.twin.generate.stream(
                 params,
                 [one.prompt for one in asked],

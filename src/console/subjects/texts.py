@@ -14,7 +14,7 @@ from common.data import text
 from common.data.batching import AnyExamples
 from common.evaluation import Evaluation
 from common.run import History
-from common.sampling import Sampling
+from common.sampling import Sampling, without_caches
 from common.types import Tree
 from console import screens, text_screens
 from console.page import Page, visible
@@ -84,7 +84,7 @@ class Texts(Subject):
             key=random.key(0),
             candidates=5,
         )
-        found = list(steps)
+        found = without_caches(steps)
         return [step.tokens[0] for step in found], found[0].candidates[0]
 
     def tested(self, params: Tree, found: Evaluation, page: Page) -> RenderableType:
