@@ -33,6 +33,7 @@ from console.stepper import (
     proving,
     sources,
     spoiling,
+    verdicts,
     witnesses,
 )
 from console.stepper.proving import BAD, KINK, OK, ZERO
@@ -165,6 +166,16 @@ def test_a_kink_is_called_a_kink_and_passes_with_a_smaller_step():
     assert one.h < proving.H
     assert one.error <= proving.EXACT and one.rough_error <= one.rough_bar
     assert proving.entry(on_a_kink(50 * proving.H)[0], "blocks.0.ffn.up.b", at).verdict == OK
+
+
+def test_a_kink_closer_than_any_step_is_proved_by_the_complex_step_alone():
+    """And nothing else is claimed of it."""
+    there, at = on_a_kink(0.1 * proving.SMALLER[-1])
+    one = proving.entry(there, "blocks.0.ffn.up.b", at)
+    assert one.verdict == KINK
+    assert one.error <= proving.EXACT
+    assert one.rough_error > one.rough_bar
+    assert "a smaller h agrees with it where" in verdicts.KINKS
 
 
 def test_a_wrong_gradient_on_a_kink_is_wrong():

@@ -17,7 +17,7 @@ MEANING = {
 }
 KINKS = (
     f"A kink: a ReLU switches on or off within h = {proving.H:g} of the weight, so that central differences mix two "
-    "slopes. Proved by the complex step, and by differences with a smaller h"
+    "slopes. Proved by the complex step; a smaller h agrees with it where that leaves the switch outside"
 )
 SOME = 12
 """So many names are listed."""
