@@ -59,13 +59,16 @@ def measure(tpus: Sequence[str], only: str) -> list[dict]:
     return found
 
 
-def beside(found: list[dict], versions: dict[str, str]) -> list[dict]:
-    """The figures, and those of the same versions that were written before of other programs and other TPUs."""
+def beside(found: list[dict], versions: dict[str, str], whole: bool) -> list[dict]:
+    """The figures, and those of the same versions that were written before of other TPUs; unless `whole`, of other
+    programs too.
+    """
     path = report.HERE / "results" / "compile_tpu.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     kept = before["programs"] if before.get("versions") == versions else []
-    new = {(row["tpu"], row["program"]) for row in found}
-    rows = [row for row in kept if (row["tpu"], row["program"]) not in new] + found
+    new, tpus = {(row["tpu"], row["program"]) for row in found}, {row["tpu"] for row in found}
+    rows = [row for row in kept if row["tpu"] not in tpus or not whole and (row["tpu"], row["program"]) not in new]
+    rows += found
     return sorted(rows, key=lambda row: list(TOPOLOGIES).index(row["tpu"]))
 
 
@@ -101,7 +104,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from importlib.metadata import version
 
     versions = {package: version(package) for package in ("jax", "jaxlib", "libtpu")}
-    found = beside(measure(args.tpus, args.only), versions)
+    measured = measure(args.tpus, args.only)
+    if not measured:
+        print(f"error: no program has {args.only!r} in its name", file=sys.stderr)
+        return 2
+    found = beside(measured, versions, whole=not args.only)
     print(markdown(found, versions))
     if args.write:
         report.save("compile_tpu", {"versions": versions, "programs": found})

@@ -266,10 +266,11 @@ def main() -> int:
     size = sum(leaf.nbytes for leaf in tree.leaves(model.params))
     anchors = anchor(asked(model)[0])
     figures["decode"] = in_turns({"memory": memory_turn()} | decoders(model, theirs) | anchors[0], given.rounds)
-    rate = 4096 * 12288 * 4 / figures["decode"]["memory"]["cpu"]
+    clock = _clock(given.threads)
+    rate = 4096 * 12288 * 4 / figures["decode"]["memory"][clock]
     turns = {"product": product_turn()} | prefillers(model, theirs) | anchors[1]
     figures["prefill"] = in_turns(turns, max(4, given.rounds // 2))
-    speed, work = PRODUCT / figures["prefill"]["product"]["cpu"], arithmetic(model.config)
+    speed, work = PRODUCT / figures["prefill"]["product"][clock], arithmetic(model.config)
     figures |= {"bytes": size, "rate": rate, "arithmetic": work, "speed": speed}
     figures["floor"] = {"decode": size / rate, "prefill": work / speed}
     figures["machine"] = machine.describe("jax", "jaxlib", "torch", "transformers")
@@ -282,7 +283,7 @@ def main() -> int:
 
 
 def tables(figures: dict) -> str:
-    told, clock = figures["agreement"], "cpu" if figures["threads"] == 1 else "wall"
+    told, clock = figures["agreement"], _clock(figures["threads"])
     unit = "CPU ms" if clock == "cpu" else "ms by the clock"
     n = len(PROMPTS)
     rows = [
@@ -317,6 +318,11 @@ def tables(figures: dict) -> str:
     )
     parts.append(machine.sentence(figures["machine"]))
     return "\n\n".join(parts)
+
+
+def _clock(threads: int) -> str:
+    """What is compared: CPU time of one thread, which a busy machine changes least, or time by the clock of several."""
+    return "cpu" if threads == 1 else "wall"
 
 
 def _apart(name: str, told: dict) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common import evaluation
-from common.data.batching import Examples
+from common.data.batching import Examples, Pairs
 from common.evaluation import Evaluation
 from common.run import Best, History
 from common.vocabulary import ID
@@ -169,3 +169,7 @@ def test_attention_pattern(weights, name):
 def test_long_examples_are_asked_few_at_a_time(length, rows):
     examples = Examples(*(np.zeros((2, length), int) for _ in range(2)), np.zeros(2, int))
     assert evaluation.rows_at_once(examples) == rows
+    short = np.zeros((2, 2), int)
+    for sides in ((short, examples.tokens), (examples.tokens, short)):
+        pairs = Pairs(sides[0], sides[0] == 0, sides[1], sides[1], sides[1] == 0)
+        assert evaluation.rows_at_once(pairs) == rows

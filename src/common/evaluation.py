@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.data.batching import AnyExamples, Stretches
+from common.data.batching import AnyExamples, Pairs, Stretches
 from common.run import Best, History, TrainState
 from common.types import AnyArray, Array, Tree
 from common.vocabulary import DIGIT_IDS, OPERATIONS, TOKENS, WORDS
@@ -39,8 +39,8 @@ def rows_at_once(examples: AnyExamples) -> int:
     """How many examples to ask at once: 512, and of long ones so many as hold 16,384 tokens. What a forward pass keeps
     for its backward grows with the tokens: 0.9 GB of a small text model's for 65,536.
     """
-    length = examples.tokens.shape[1]
-    return max(1, min(512, 16_384 // length))
+    sides = (examples.src, examples.tokens) if isinstance(examples, Pairs) else (examples.tokens,)
+    return max(1, min(512, 16_384 // max(side.shape[1] for side in sides)))
 
 
 def judge(loss: float, predictions: Array, examples: AnyExamples) -> Evaluation:

@@ -304,7 +304,7 @@ def _log_softmax(logits_BTV: jax.Array) -> jax.Array:
 
 
 def _widened(x: jax.Array) -> jax.Array:
-    """bfloat16 as float32: eight significant bits would make equals of tokens that are not."""
+    """16-bit logits as float32: with 8 or 11 significant bits, tokens would be equals that are not."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
