@@ -67,7 +67,7 @@ def beside(found: list[dict], versions: dict[str, str], whole: bool) -> list[dic
     before = json.loads(path.read_text()) if path.exists() else {}
     kept = before["programs"] if before.get("versions") == versions else []
     new, tpus = {(row["tpu"], row["program"]) for row in found}, {row["tpu"] for row in found}
-    rows = [row for row in kept if row["tpu"] not in tpus or not whole and (row["tpu"], row["program"]) not in new]
+    rows = [row for row in kept if row["tpu"] not in tpus or (not whole and (row["tpu"], row["program"]) not in new)]
     rows += found
     return sorted(rows, key=lambda row: list(TOPOLOGIES).index(row["tpu"]))
 

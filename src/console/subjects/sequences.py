@@ -112,7 +112,7 @@ class Sequences(Subject):
         )
         return [
             Written(
-                [step.tokens[row] for step in steps if step.tokens[row] is not None],
+                [token for step in steps if (token := step.tokens[row]) is not None],
                 [step.candidates[row] for step in steps if step.candidates[row]],
             )
             for row in range(len(asked))

@@ -85,7 +85,7 @@ class Texts(Subject):
             candidates=5,
         )
         found = without_caches(steps)
-        return [step.tokens[0] for step in found], found[0].candidates[0]
+        return [token for step in found for token in step.tokens if token is not None], found[0].candidates[0]
 
     def tested(self, params: Tree, found: Evaluation, page: Page) -> RenderableType:
         return text_screens.tested(found, self.data.test, self.task, page)
