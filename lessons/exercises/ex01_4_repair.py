@@ -8,12 +8,6 @@ import numpy as np
 
 from common.positions import sinusoidal
 
-HINTS = [
-    "Print broken(...) - w[tokens_BT] for a batch of one row. Which vector was added at each position?",
-    "len(tokens_BT) is B. How many vectors of positions does a row of T tokens need?",
-    "A table of shape (T, D) is added to (B, T, D) without any further axis: NumPy lines shapes up at the right.",
-]
-
 
 def broken(w: np.ndarray, tokens_BT: np.ndarray) -> np.ndarray:
     p = sinusoidal(len(tokens_BT), w.shape[1])
@@ -22,3 +16,10 @@ def broken(w: np.ndarray, tokens_BT: np.ndarray) -> np.ndarray:
 
 def embed(w: np.ndarray, tokens_BT: np.ndarray) -> np.ndarray:
     raise NotImplementedError
+
+
+HINTS = [
+    "Print broken(...) - w[tokens_BT] for a batch of one row. Which vector was added at each position?",
+    "len(tokens_BT) is B. How many vectors of positions does a row of T tokens need?",
+    "A table of shape (T, D) is added to (B, T, D) without any further axis: NumPy lines shapes up at the right.",
+]

@@ -7,12 +7,13 @@ orders    without positions: how many of the six orders of the digits 5 3 9 give
 best      without positions: how many of the 100 questions `First ( a b )` can be answered right at best?
 """
 
+
+def predict() -> dict[str, int]:
+    raise NotImplementedError
+
+
 HINTS = [
     "rows: write down the six tokens and strike out those that you have seen before.",
     "length: 512 columns are how many hands, and what does each add to the squared length?",
     "best: ten questions have two equal digits. In the other ninety, guessing is right half of the time.",
 ]
-
-
-def predict() -> dict[str, int]:
-    raise NotImplementedError

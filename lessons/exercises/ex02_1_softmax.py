@@ -6,12 +6,13 @@ with scores of -1,000 too, and a score of -inf gets the share 0 (no row is all -
 
 import numpy as np
 
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    raise NotImplementedError
+
+
 HINTS = [
     "exp overflows above 709. Adding one number to all scores of a row changes no share.",
     "Subtract the largest of the row: then the largest exponent is 0, and exp of it is 1.",
     "keepdims=True keeps the reduced axis, so that the result can be subtracted from x and divided into it.",
 ]
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    raise NotImplementedError

@@ -6,12 +6,6 @@ merge(x):     the way back, from (B, n, T, K) to (B, T, n * K).
 
 import numpy as np
 
-HINTS = [
-    "reshape cuts an axis where it is; it never moves numbers past each other. transpose moves axes.",
-    "Cut the last axis first: (B, T, n, K). Then exchange T and n.",
-    "merge does the same backwards: first exchange, then lay the last two axes in one.",
-]
-
 
 def split(x: np.ndarray, n: int) -> np.ndarray:
     raise NotImplementedError
@@ -19,3 +13,10 @@ def split(x: np.ndarray, n: int) -> np.ndarray:
 
 def merge(x: np.ndarray) -> np.ndarray:
     raise NotImplementedError
+
+
+HINTS = [
+    "reshape cuts an axis where it is; it never moves numbers past each other. transpose moves axes.",
+    "Cut the last axis first: (B, T, n, K). Then exchange T and n.",
+    "merge does the same backwards: first exchange, then lay the last two axes in one.",
+]

@@ -7,12 +7,13 @@ nobody looks ahead either. Every position may look somewhere, those of padding t
 
 import numpy as np
 
+
+def mask(lengths: np.ndarray, size: int, causal: bool) -> np.ndarray:
+    raise NotImplementedError
+
+
 HINTS = [
     "Forbid what is looked at, the last axis. Who looks does not matter for padding.",
     "np.arange(size) < lengths[:, None] has shape (B, size): which s are real. Give it an axis for t.",
     "causal: np.arange(size) <= np.arange(size)[:, None] has t down and s across. Combine with &, and np.broadcast_to.",
 ]
-
-
-def mask(lengths: np.ndarray, size: int, causal: bool) -> np.ndarray:
-    raise NotImplementedError

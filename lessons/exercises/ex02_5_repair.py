@@ -9,12 +9,6 @@ import numpy as np
 
 from numpy_ref.ops import softmax
 
-HINTS = [
-    "What is the dot product of a query with a row of zeros? What is exp of it?",
-    "The score of a padding position has to be -inf, for every query.",
-    "real[:, None, :] has the shape (B, 1, T): it lies over the keys, the last axis of the scores.",
-]
-
 
 def broken(x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     real = np.arange(x.shape[1]) < lengths[:, None]
@@ -25,3 +19,10 @@ def broken(x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 def attend_padded(x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     raise NotImplementedError
+
+
+HINTS = [
+    "What is the dot product of a query with a row of zeros? What is exp of it?",
+    "The score of a padding position has to be -inf, for every query.",
+    "real[:, None, :] has the shape (B, 1, T): it lies over the keys, the last axis of the scores.",
+]

@@ -8,12 +8,13 @@
 
 import numpy as np
 
+
+def backward(dy_BTD: np.ndarray, g_D: np.ndarray, n_BTD: np.ndarray, r_BT1: np.ndarray):
+    raise NotImplementedError
+
+
 HINTS = [
     "Three terms in the table, three terms in dx. The delta gives dn itself.",
     "The sum over i of dn_i / D is a mean. So is the sum over i of dn_i * n_i / D.",
     "dx = r * (dn - mean(dn) - n * mean(dn * n)), both means along the last axis with keepdims=True.",
 ]
-
-
-def backward(dy_BTD: np.ndarray, g_D: np.ndarray, n_BTD: np.ndarray, r_BT1: np.ndarray):
-    raise NotImplementedError

@@ -7,12 +7,6 @@ Arrays: x_BTD (B, T, D), up_w_DF (D, F), down_w_FD (F, D). Mend `_backward`, the
 
 import numpy as np
 
-HINTS = [
-    "Which units may pass a gradient on: those whose h was positive, or those whose gradient is?",
-    "The second is in a bias. A bias was added at every position of every row of the batch.",
-    "da = dh * (a > 0); and every db is a sum over axes 0 and 1.",
-]
-
 
 def _backward(dy_BTD, x_BTD, up_w_DF, up_b_F, down_w_FD):
     a_BTF = x_BTD @ up_w_DF + up_b_F
@@ -30,3 +24,10 @@ def _backward(dy_BTD, x_BTD, up_w_DF, up_b_F, down_w_FD):
 
 def backward(dy_BTD, x_BTD, up_w_DF, up_b_F, down_w_FD):
     raise NotImplementedError
+
+
+HINTS = [
+    "Which units may pass a gradient on: those whose h was positive, or those whose gradient is?",
+    "The second is in a bias. A bias was added at every position of every row of the batch.",
+    "da = dh * (a > 0); and every db is a sum over axes 0 and 1.",
+]

@@ -8,15 +8,16 @@ e   Six positions go into a feed-forward of 256 units. The numbers of one positi
     rows of the output change?
 """
 
-HINTS = [
-    "a: the mean is 3, c is (-2, -2, 2, 2). b: the norm forgets the length.",
-    "c: the squares have mean one, so their sum is 256. d: what does the norm do with the mean of a gradient?",
-    "e: a feed-forward sees one position at a time.",
-]
-
 
 def answers():
     a, b, c, d, e = (NotImplemented,) * 5  # your five numbers
     if NotImplemented in (a, b, c, d, e):
         raise NotImplementedError
     return a, b, c, d, e
+
+
+HINTS = [
+    "a: the mean is 3, c is (-2, -2, 2, 2). b: the norm forgets the length.",
+    "c: the squares have mean one, so their sum is 256. d: what does the norm do with the mean of a gradient?",
+    "e: a feed-forward sees one position at a time.",
+]
