@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from functools import cache
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,6 +36,7 @@ SMALL = {"d_model": 8, "n_heads": 2, "d_ffn": 12}
 TRAIN = TrainConfig(examples=140, epochs=3, batch_size=35, warmup=1, lr=1e-2)
 EVIL = "</script><img src=x onerror=alert(1)><!--"
 BOOK = "".join(f"{EVIL} {i}, \u2028 tücke & 'so' {i * i}.\n\n" for i in range(99))
+PICTURES = [name for name in page.SCRIPTS["pictures"] if name != "page.js"]
 SIDES = {"src_vocab": len(WORDS), "tgt_vocab": len(WORDS), **SMALL}
 TINY = ["--d-model", "8", "--d-ffn", "8", "--examples", "64", "--epochs", "1", "--batch-size", "32", "--warmup", "1"]
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "digits-medium.safetensors"
@@ -66,6 +68,23 @@ def session(kind, folder, *args, train=TRAIN):
     asked = options.read(["--no-plots", *args])
     console = Console(width=80, color_system=None, force_terminal=False)
     return Session(console, of, train, folder, asked, of.twin.train.init(of.model, train))
+
+
+def scripts(expression):
+    """What an expression is in the page's own script, which draws nothing before it is asked to."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node on this machine")
+    files = [resources.files("console.report") / name for name in (*page.SCRIPTS["arithmetic"], *PICTURES)]
+    run = (
+        "const vm = require('vm'), context = vm.createContext({ atob }), [expression, ...scripts] = "
+        "JSON.parse(require('fs').readFileSync(0)); scripts.forEach((text) => vm.runInContext(text, context)); "
+        "console.log(JSON.stringify(vm.runInContext(expression, context)))"
+    )
+    given = json.dumps([expression, *(file.read_text(encoding="utf-8") for file in files)])
+    done = subprocess.run([node, "-e", run], input=given, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def content(page_text):
@@ -153,7 +172,7 @@ def test_it_shows_what_the_model_makes_at_every_moment(kind, tmp):
     assert len(told.encode()) < page.LIMIT
     for one in found["examples"]:
         shares = packing.unpack(one["probabilities"])
-        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=2e-3)
+        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
         looks = packing.unpack(one["attention"])
         assert looks.shape[0] == len(moments) and looks.shape[-2:] == (len(one["rows"]), len(one["columns"]))
         pulls = packing.unpack(one["pull"])
@@ -222,6 +241,24 @@ def test_planes_of_a_run_do_not_jump(tmp):
 def test_packed_numbers_come_back(kind):
     values = np.array([[0.0, -1.5, -np.inf], [2.0, 2**-20, 65504.0]])
     np.testing.assert_array_equal(packing.unpack(packing.pack(values, kind)), values)
+
+
+@pytest.mark.parametrize("kind", packing.KINDS)
+def test_only_what_is_all_is_packed_as_all(kind):
+    shares = np.array([0.0, 0.9998, 1 - 1e-12, 1.0])
+    back = packing.unpack(packing.pack_shares(shares, kind))
+    assert (back == 1).tolist() == [False, False, False, True]
+    np.testing.assert_allclose(back, shares, atol=5e-4)
+
+
+def test_a_sure_model_says_not_100_percent():
+    shares = 1 - np.logspace(-1, -15, 40)
+    for kind, written in (("f32", "percent"), ("f16", "roughly")):
+        packed = packing.pack_shares([*shares, 1.0], kind)
+        told = scripts(f"Array.from(unpack({json.dumps(packed)}).data, {written})")
+        assert told.index("100 %") == len(shares)
+        assert told[0] == "90.0 %" and told[-2] == ("99.99 %" if kind == "f32" else "over 99.9 %")
+    assert scripts("[0.9949, 0.9951, 1].map(shareNumber)") == ["99", ">99", "100"]
 
 
 def test_a_model_of_any_size_gets_a_page_or_a_sentence(tmp, tmp_path, monkeypatch):

@@ -22,13 +22,13 @@ function attentionMaps(parent, blocks, heads, rows, columns) {
     rows.forEach((row, r) => columns.forEach((column, c) => {
       const value = look(block, head, r, c), size = Math.abs(value);
       const told = signed ? signedNumber(value) : shareNumber(value);
-      const about = `${row} → ${column}: ${signed ? value.toFixed(3) : percent(value)}`;
+      const about = `${row} → ${column}: ${signed ? value.toFixed(3) : roughly(value)}`;
       fill(r, c, size, told, signed && value > 0, about);
       if (r === 0 && size > Math.abs(most[1])) most = [c, value];
     }));
     const what = signed ? "strongest pull of the first row" : "the first row looks most";
     svg.setAttribute("aria-label", `Block ${block}, head ${head}: ${what} at ${columns[most[0]]}, ${
-      signed ? most[1].toFixed(2) : percent(most[1])}`);
+      signed ? most[1].toFixed(2) : roughly(most[1])}`);
   });
 }
 
@@ -45,7 +45,9 @@ function arrange(parent, size, heads) {
   parent.arrange();
 }
 
-const shareNumber = (value) => (value < 0.005 ? "" : String(Math.round(100 * value)));
+// Only all of a look is 100.
+const shareNumber = (value) =>
+  value < 0.005 ? "" : value >= 0.995 && value < 1 ? ">99" : String(Math.round(100 * value));
 const signedNumber = (value) =>
   Math.abs(value) < 0.05 ? "" : `${value > 0 ? "+" : "−"}${Math.round(Math.abs(10 * value))}`;
 

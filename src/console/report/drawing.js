@@ -48,6 +48,12 @@ function percent(share) {
   return share > 0.999 ? `${Math.min(100 * share, 99.99).toFixed(2)} %` : `${(100 * share).toFixed(1)} %`;
 }
 
+// A share that was kept in 16 bits: beside 1 they tell thousandths apart, no more.
+function roughly(share) {
+  if (share === 1) return "100 %";
+  return share > 0.9993 ? "over 99.9 %" : `${(100 * share).toFixed(1)} %`;
+}
+
 function scientific(log10) {
   return Number.isFinite(log10) ? (10 ** log10).toExponential(1) : "0";
 }

@@ -7,7 +7,7 @@ import numpy as np
 from common.config import ModelConfig
 from common.types import Array
 from console import attention
-from console.report.packing import pack
+from console.report.packing import pack, pack_shares
 from console.report.recording import Moments
 from console.stepper import moment as passes
 from console.stepper.moment import Look
@@ -59,8 +59,8 @@ def of(example: Example, moments: Moments, model: ModelConfig, names: list[str])
         "loss_of": example.loss_of,
         "loss": [look.loss for look in looks],
         "candidates": [names[token] for token in shown],
-        "probabilities": pack(np.concatenate([few_MK, rest_M1], axis=1)),
-        "attention": pack(weights),
+        "probabilities": pack_shares(np.concatenate([few_MK, rest_M1], axis=1), "f32"),
+        "attention": pack_shares(weights),
         "pull": pack(pull / unit_M.reshape(-1, 1, 1, 1, 1)),
         "pull_scale": scale_M.tolist(),
     }

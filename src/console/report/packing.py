@@ -18,6 +18,13 @@ def pack(values: Any, kind: str = "f16") -> dict[str, Any]:
     return {"shape": list(array.shape), kind: body}
 
 
+def pack_shares(shares: Any, kind: str = "f16") -> dict[str, Any]:
+    """Numbers from 0 to 1 so packed that 1 stays what is 1: one below it is not rounded up to it."""
+    exact = np.asarray(shares)
+    below = np.nextafter(np.ones(1, KINDS[kind]), 0)
+    return pack(np.where(exact < 1, np.minimum(exact, below), exact), kind)
+
+
 def unpack(packed: dict[str, Any]) -> Array:
     """The numbers of `pack`, float64."""
     [kind] = packed.keys() - {"shape"}
