@@ -35,6 +35,18 @@ def test_a_mistake_is_named(exercise, path):
     assert says[1] in grading.grade(exercise, path).text
 
 
+def test_an_answer_that_stops_is_told_where_and_keeps_its_hints(tmp_path, monkeypatch):
+    exercise = grading.named("ex01_1")
+    stub = tmp_path / "exercises" / f"{exercise.name}.py"
+    stub.parent.mkdir()
+    text, hints = exercise.stub.read_text(), grading.hints(exercise)
+    monkeypatch.setattr(grading, "LESSONS", tmp_path)
+    for answer, told in (("return length / 0", "in line 13 with ZeroDivisionError"), ("return [", "SyntaxError")):
+        stub.write_text(text.replace("raise NotImplementedError", answer))
+        assert told in grading.grade(exercise).text
+        assert grading.hints(exercise) == hints
+
+
 def test_every_answer_belongs_to_an_exercise():
     names = {exercise.name for exercise in EXERCISES}
     for folder in ("exercises", "solutions", "wrong"):

@@ -8,9 +8,11 @@
 A stub raises NotImplementedError where the answer goes: that is "to do", not a failure.
 """
 
+import ast
 import importlib
 import importlib.util
 import re
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -78,7 +80,9 @@ def grade(exercise: Exercise, path: Path | None = None) -> Verdict:
     except NotImplementedError:
         return Verdict(False, TO_DO)
     except Exception as error:  # an answer is a program, and can fail in every way a program can
-        return Verdict(False, f"it stops with {type(error).__name__}: {error}")
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(place)]
+        at = f" in line {lines[-1]}" if lines else ""
+        return Verdict(False, f"it stops{at} with {type(error).__name__}: {error}")
     return Verdict(wrong is None, wrong or "right")
 
 
@@ -92,5 +96,6 @@ def _load(path: Path) -> ModuleType:
 
 
 def hints(exercise: Exercise) -> list[str]:
-    """The stub's hints, from a nudge to nearly the answer."""
-    return list(getattr(_load(exercise.stub), "HINTS", []))
+    """The stub's hints, from a nudge to nearly the answer. They are read, not run: an answer may be half written."""
+    found = re.search(r"^HINTS = (\[.*?^\])", exercise.stub.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return list(ast.literal_eval(found[1])) if found else []
