@@ -197,6 +197,10 @@ def test_a_lesson_is_read_in_the_terminal(tmp_path, capsys):
     assert "twice 5.0" in out
     assert out.index("Predict") < out.index("twice 5.0")
     assert "summary" not in out
+    assert "from src/common/masks.py" in out
+    assert "may look at itself" in out and "what came before" in " ".join(
+        out.split()
+    )  # wider than the screen, and whole
 
 
 @pytest.mark.slow

@@ -22,7 +22,9 @@ def read(page: Page, console: Console, *, pause: bool) -> None:
             waiting = waiting or "**Predict" in part
         end = block.end
         if block.language == "python":
-            console.print(Syntax(block.body.rstrip(), "python", background_color="default"))
+            if block.source is not None:
+                console.print(Text(f"from {block.source.partition(':')[0]}", "dim"))
+            console.print(Syntax(block.body.rstrip(), "python", background_color="default", word_wrap=True))
             if pause and waiting:
                 input("\nYour guess, then Enter > ")
                 waiting = False

@@ -94,7 +94,10 @@ def repair_stack(answer: ModuleType) -> str | None:
     wanted = [x, x + 1, 2 * (x + 1), 2 * (x + 1) - 5]
     if all(map(_same, found, [x, x + 1, 2 * x, x - 5])):
         return "every block reads the first x: it should read what the block before it wrote"
-    return None if all(map(_same, found, wanted)) else "the states are wrong"
+    bad = next((i for i, (one, right) in enumerate(zip(found, wanted, strict=True)) if not _same(one, right)), None)
+    if not bad:
+        return None if bad is None else "the list begins with x itself"
+    return f"entry {bad} is the first wrong one: it should be what block {bad - 1} makes of the entry before it"
 
 
 _ANSWERS = {

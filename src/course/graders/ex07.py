@@ -110,8 +110,16 @@ def _of_attend(found: tuple, wanted: dict[str, Array], dw: Array, k: Array) -> W
         return "dq and dk are exactly sqrt(K) times too large: the scores were divided by it"
     if _same(dq, dw @ k / root) or _same(dq, dw @ k):
         return "dq is made of dw, not of da: you skipped the softmax"
-    wrong = [name for name, one in zip(wanted, found, strict=True) if not _same(one, wanted[name])]
-    return f"{' and '.join(wrong)}: not right; do the rows of your da sum to zero?" if wrong else None
+    wrong = {name: one for name, one in zip(wanted, found, strict=True) if not _same(one, wanted[name])}
+    told = [_stretched(name, one, wanted[name]) for name, one in wrong.items()]
+    asked = f"{' and '.join(wrong)}: not right; do the rows of your da sum to zero?" if wrong else None
+    return next(filter(None, told), asked)
+
+
+def _stretched(name: str, found: Array, wanted: Array) -> Wrong:
+    factor = float(np.sum(found * wanted) / np.sum(wanted * wanted))
+    told = f"{name} is {factor:.4f} times the right one: the scores were divided by sqrt(K), once"
+    return told if _same(found, factor * wanted) else None
 
 
 def ffn_backward(answer: ModuleType) -> Wrong:
