@@ -19,6 +19,7 @@ from common import checkpoint, tree
 from common.config import ClassifierConfig, DigitsConfig, GPTConfig, Seq2SeqConfig, SequenceConfig, TrainConfig
 from common.data import digits, parsing, tasks, text
 from common.data.pieces import ParseError
+from common.data.split import part
 from common.errors import UserError
 from common.run import Best, History, TrainState
 from common.vocabulary import WORDS
@@ -198,6 +199,19 @@ def test_gradients_are_those_of_the_first_batch(kind, tmp):
             rows, columns = np.atleast_2d(leaf).shape
             if heat.shape == (rows, columns):
                 np.testing.assert_allclose(heat, np.abs(np.atleast_2d(leaf)), rtol=0.02, atol=1e-12)
+
+
+@every_kind
+def test_what_was_trained_on_is_counted_in_its_own_unit(kind, tmp):
+    made, _, found = written(kind, tmp)
+    train, seed = made.subject.data.train, made.subject.task.split_seed
+    rows = len(np.unique(getattr(train, "src", train.tokens), axis=0))
+    paragraphs = sum(part(" ".join(one.split()), seed) == "train" for one in BOOK.strip().split("\n\n"))
+    unit = {
+        "digits": f"140 expressions, {rows} distinct",
+        "text": f"140 stretches, cut at random from a part of {paragraphs} distinct paragraphs",
+    }
+    assert dict(found["facts"])["training examples"] == f"{unit.get(kind, f'140 questions, {rows} distinct')}; 3 epochs"
 
 
 def test_digits_are_asked_for_every_operation(tmp):

@@ -75,7 +75,7 @@ def facts(session: Session, state: TrainState) -> list[tuple[str, str]]:
     rows = [
         ("model", f"{family_of(subject.model)}, {tree.count(numbers(state.params)):,} parameters"),
         ("updates made", f"{state.step:,} of {train.steps:,}, {train.batch_size} examples in each"),
-        ("training examples", f"{train.examples:,}; {subject.data.train_distinct:,} distinct, {train.epochs} epochs"),
+        ("training examples", f"{examples.drawn(subject, train.examples)}; {train.epochs} epochs"),
         ("optimizer", _optimizer(train)),
         ("seed", f"{train.seed}"),
         ("trained with", f"{subject.twin.name} on {subject.twin.device}"),

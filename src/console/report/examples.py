@@ -66,6 +66,14 @@ def embedded(subject: Subject) -> tuple[str, list[int], bool]:
     return table, small if len(small) > 2 else list(range(min(LETTERS, len(every)))), False
 
 
+def drawn(subject: Subject, count: int) -> str:
+    """The training examples, and how many different ones there are among them; of a text, how many paragraphs."""
+    distinct = f"{subject.data.train_distinct:,} distinct"
+    if isinstance(subject, Texts):
+        return f"{count:,} stretches, cut at random from a part of {distinct} paragraphs"
+    return f"{count:,} {ASKED[type(subject)]}, {distinct}"
+
+
 def sentence(subject: Subject) -> str:
     """What the model is to do."""
     if isinstance(subject, Digits):
