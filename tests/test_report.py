@@ -390,6 +390,12 @@ def test_float16_says_what_it_changes(tmp):
     assert "too many for one page" in exporting.of(params, of.model, of.data, room=100)["none"]
 
 
+def test_what_rounding_changes_is_never_told_smaller():
+    changes = [0.00149, 0.0011, 0.0015, 3.01e-7, 0.99, 0.991, 9.91e-5, 1.0000000001e-4, 0.0]
+    told = scripts(f"{changes}.map(atMost)")
+    assert told == ["0.0015", "0.0011", "0.0015", "3.1e-7", "0.99", "1", "0.0001", "0.00011", "0"]
+
+
 @every_kind
 def test_only_a_classifier_can_be_asked_in_the_page(kind, tmp):
     _, _, found = written(kind, tmp)

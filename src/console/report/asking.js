@@ -9,7 +9,7 @@ function drawAsking(data) {
   const model = readModel(data.model), rounded = data.model.rounded;
   const kept = rounded
     ? `They are rounded to 16 bits here: of ${whole(rounded.asked)} test expressions ${rounded.changed} are answered ` +
-      `otherwise by that, and no probability moves by more than ${rounded.largest.toPrecision(2)}.`
+      `otherwise by that, and no probability moves by more than ${atMost(rounded.largest)}.`
     : "They are the weights of the checkpoint, in full.";
   $("ask-text").textContent =
     `The model itself, run by this page with its weights after update ${whole(data.model.step)}, the best epoch's ` +

@@ -54,6 +54,12 @@ function roughly(share) {
   return share > 0.9993 ? "over 99.9 %" : `${(100 * share).toFixed(1)} %`;
 }
 
+// Two digits, rounded up: nothing was larger.
+function atMost(value) {
+  const near = value.toExponential(1), [digits, power] = near.split("e");
+  return String(Number(near) < value ? Number(`${(Number(digits) + 0.1).toFixed(1)}e${power}`) : Number(near));
+}
+
 function scientific(log10) {
   return Number.isFinite(log10) ? (10 ** log10).toExponential(1) : "0";
 }
