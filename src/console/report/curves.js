@@ -68,7 +68,7 @@ function drawCurves(data, now) {
     lineChart($("accuracy"), accuracy.filter((line) => line.points.length), {
       end, top: 100, now, label: `Right answers in percent over ${whole(end)} updates` }),
   ];
-  const mean = curves.mean_of > 1 ? `A point of the thin line is the mean of ${curves.mean_of} batches.` : "";
+  const mean = curves.mean_of > 1 ? `A point of the thin line is the mean of at most ${curves.mean_of} batches.` : "";
   $("mean-of").textContent = mean || "The thin line is each batch.";
   if (named.length) $("accuracy-title").textContent = "Right answers by operation, validation part (%)";
   return (step) => drawn.forEach((mark) => mark(step));
