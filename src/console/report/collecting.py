@@ -121,7 +121,7 @@ def _evenly(records: list[Any], most: int) -> list[Any]:
 
 
 def _tested(session: Session, state: TrainState) -> str | None:
-    """The best parameters on the test part, once the run is complete: it is looked at only then."""
+    """The best parameters on the test part, once the run is complete: they are counted only then."""
     if state.step < session.train.steps or state.best is None:
         return None
     subject = session.subject

@@ -10,7 +10,7 @@
   for (const [name, value] of data.facts) { make($("facts"), "dt", {}, name); make($("facts"), "dd", {}, value); }
   for (const line of data.notes) make($("notes"), "li", {}, line);
   $("notes").hidden = !data.notes.length;
-  $("tested").textContent = data.test ?? "The run is not at its end: the test part has not been looked at.";
+  $("tested").textContent = data.test ?? "The run is not at its end: answers to the test part have not been counted.";
 
   slider.max = last;
   slider.value = last;
