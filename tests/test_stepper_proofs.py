@@ -100,6 +100,13 @@ def test_the_shipped_gradients_are_proved(family):
     assert max(row.along for row in rows) < proving.EXACT
 
 
+@every_family
+def test_what_has_no_gradient_by_mathematics_has_none_in_numbers(family):
+    of = problem(family)
+    sizes = {name: np.abs(leaf).max() for name, leaf in of.grads.items()}
+    assert [name for name in sizes if sizes[name] < 1e-13 * max(sizes.values())] == params.without_gradient(of.model)
+
+
 def test_a_key_bias_is_zero_by_mathematics_unless_keys_are_turned():
     assert proving.tensor(problem("gpt"), "blocks.0.attn.k.b").verdict == ZERO
     assert proving.tensor(problem("llama"), "blocks.0.attn.k.b").verdict == OK

@@ -224,6 +224,15 @@ def names(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return dict(tree.items(shapes(config)))
 
 
+def without_gradient(config: ModelConfig) -> list[str]:
+    """The tensors whose gradient is zero by mathematics, whatever rounding leaves of it: the biases of keys.
+
+    Such a bias adds the same to all scores of a query, and softmax does not see that. Not so in llama, where keys are
+    turned by their positions after it was added.
+    """
+    return [] if isinstance(config, LlamaConfig) else [name for name in names(config) if name.endswith(".k.b")]
+
+
 def init(key: Key, config: ModelConfig, dtype: DTypeLike = np.float32) -> Tree:
     """Fresh parameters. Tensor number i draws from `fold_in(key, i)`, in float64, and is then rounded to `dtype`."""
     pre = isinstance(config, (GPTConfig, LlamaConfig))

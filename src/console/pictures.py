@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import tree
+from common import params, tree
 from common.data import batching
 from common.evaluation import Evaluation
 from common.run import Best
@@ -47,11 +47,15 @@ def _attention(session: Session) -> list[Path]:
 
 
 def _gradient_norms(session: Session) -> dict[str, float]:
-    """The length of each tensor's gradient at the end of the run, on the batch of its last update."""
+    """The length of each tensor's gradient at the end of the run, on the batch of its last update.
+
+    It is 0 where mathematics says so, whatever rounding left.
+    """
     subject = session.subject
     batch = batching.batch(subject.data.train, session.train, session.train.steps - 1)
     _, grads, _ = subject.twin.train.loss_and_grads(session.state.params, batch, model=subject.model)
-    return {name: _length(leaf) for name, leaf in tree.items(grads)}
+    zero = params.without_gradient(subject.model)
+    return {name: 0.0 if name in zero else _length(leaf) for name, leaf in tree.items(grads)}
 
 
 def _length(leaf: Array) -> float:

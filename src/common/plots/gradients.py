@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 def gradient_norms(norms: Mapping[str, float], path: Path | str) -> Path:
-    """The Euclidean norm of each tensor's gradient, by dotted name, on a logarithmic axis; zero stands at its edge.
-
-    So does the gradient of a key's bias, whatever rounding has left of it: softmax does not see what all keys share.
-    """
+    """The Euclidean norm of each tensor's gradient, by dotted name, on a logarithmic axis; zero stands at its edge."""
     return save(_gradient_norms(norms), path)
 
 
@@ -37,7 +34,7 @@ def parting(runs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]], path:
 @styled
 def _gradient_norms(norms: Mapping[str, float]) -> "Figure":
     names = list(norms)
-    values = np.array([0.0 if name.endswith(".k.b") else norm for name, norm in norms.items()])
+    values = np.array(list(norms.values()))
     positive = values > 0
     figure = figure_of(6.4, 0.17 * len(names) + 1.3)
     axes = figure.subplots()

@@ -43,7 +43,7 @@ def collect(
     kept, names = thinned(moments, most), examples.tokens(session.subject)
     ordered = [(step, _ordered(params, model)) for step, params in kept]
     table, ids, joined = examples.embedded(subject)
-    best = state.best
+    best, first = state.best, gradients.probe(subject.data, train)
     asked_params, asked_step = (best.params, best.step) if best is not None else (state.params, state.step)
     return {
         "task": examples.sentence(subject),
@@ -56,7 +56,7 @@ def collect(
         "test": _tested(session, state),
         "about_maps": examples.about_maps(subject),
         "examples": [looks.of(one, ordered, model, names) for one in examples.chosen(subject, asked)],
-        "gradients": gradients.of(ordered, gradients.probe(subject.data, train), model, names, cells),
+        "gradients": gradients.of(ordered, first, model, names, cells, broken=bool(banner)),
         "embedding": planes.of(ordered, table, ids, names, joined=joined),
         "model": exporting.of(_ordered(asked_params, model), model, subject.data, room) | {"step": asked_step},
     }

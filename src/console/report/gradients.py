@@ -27,16 +27,20 @@ def probe(data: AnyData, train: TrainConfig) -> AnyExamples:
     return first.take(slice(0, max(1, TOKENS // first.tokens.shape[1])))
 
 
-def of(moments: Moments, examples: AnyExamples, model: ModelConfig, names: list[str], cells: int) -> dict[str, Any]:
+def of(
+    moments: Moments, examples: AnyExamples, model: ModelConfig, names: list[str], cells: int, *, broken: bool = False
+) -> dict[str, Any]:
     """Lengths (moments, tensors) and, by tensor, the root mean squares of blocks of its gradient.
 
     A matrix is cut into at most `cells` by `cells` blocks, or FEW by FEW single rows or columns. Lengths and heat are
     stored as logarithms to base 10: a gradient falls by many powers of ten while a model learns. `names` are the
-    tokens by their ids: they name the rows of embeddings and the columns of the head.
+    tokens by their ids: they name the rows of embeddings and the columns of the head. A gradient that is zero by
+    mathematics is shown as zero, whatever rounding left of it; from a `broken` backward, as it is.
     """
     order = list(params_map.names(model))
     grads = [training.loss_and_grads(params, examples, model=model)[1] for _, params in moments]
-    by_name = [tree.named(one) for one in grads]
+    zero = [] if broken else params_map.without_gradient(model)
+    by_name = [{name: leaf * (name not in zero) for name, leaf in tree.items(one)} for one in grads]
     tensors = []
     for name in order:
         leaves = [np.atleast_2d(one[name].astype(np.float64)) for one in by_name]

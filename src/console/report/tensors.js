@@ -45,7 +45,8 @@ function heat(tensor) {
     ? `Each cell is the root mean square of a block, ${rows} × ${columns} of them` : "Each cell is one number's size";
   const sides = tensor.shape.length > 1 ? " Rows are what comes in, columns what goes out." : "";
   $("heat-text").textContent =
-    `${blocks}: full colour is ${scientific(high)}, blank ${scientific(low)} or less, over four powers of ten.${sides}`;
+    finite.length === 0 ? "It is zero at every moment." : `${blocks}: full colour is ${scientific(high)}, ` +
+      `blank ${scientific(low)} or less, over four powers of ten.${sides}`;
   return (m) => {
     const map = at(values, m).data;
     for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {

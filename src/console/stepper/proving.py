@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import gradcheck, random, tree
+from common import gradcheck, params, random, tree
 from common.types import Key
 from console.stepper import witnesses
 from console.stepper.witnesses import Problem
@@ -142,9 +142,8 @@ def seconds(problem: Problem) -> float:
 
 
 def zero(problem: Problem, name: str) -> bool:
-    """Whether a tensor's gradient is zero by mathematics: a key bias adds the same to all scores of a query, and
-    softmax does not see that. Not where keys are turned by their positions after it was added."""
-    return name.endswith(".k.b") and not hasattr(problem.model, "rope_base")
+    """Whether a tensor's gradient is zero by mathematics."""
+    return name in params.without_gradient(problem.model)
 
 
 def _rough(found: tuple[float, float, float, float], analytic: float, unit: float) -> tuple[float, float]:
