@@ -81,6 +81,8 @@ def grade(exercise: Exercise, path: Path | None = None) -> Verdict:
         return Verdict(False, TO_DO)
     except Exception as error:  # an answer is a program, and can fail in every way a program can
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(place)]
+        if "NoneType" in str(error) and not lines:
+            return Verdict(False, "it returns None: is a `return` missing?")
         at = f" in line {lines[-1]}" if lines else ""
         return Verdict(False, f"it stops{at} with {type(error).__name__}: {error}")
     return Verdict(wrong is None, wrong or "right")
