@@ -81,10 +81,13 @@ def _of_head(found: Array, q: Array, k: Array, v: Array, mask: Array) -> Wrong:
     if not np.all(np.isfinite(found)):
         return "some numbers are not numbers: it looks as if the mask is turned round, True has to mean: may look"
     along = np.exp(np.where(mask, dots * scale, -np.inf))
+    shifted = along / along.max(axis=1, keepdims=True)  # by each query's largest score, as exercise 1 asks
+    queries = "the softmax runs along the queries; each query has one share"
     mistakes = (
         (head(dots), "the scores are not divided by the square root of K"),
         (head(dots * scale**2), "the scores are divided by K, and not by its square root"),
-        (along / along.sum(axis=0, keepdims=True) @ v, "the softmax runs along the queries; each query has one share"),
+        (along / along.sum(axis=0) @ v, queries),
+        (shifted / shifted.sum(axis=0) @ v, queries),
         (_shares(dots * scale) @ v, "the mask is not used"),
         ((_shares(dots * scale) * mask) @ v, "the mask came after the softmax: the rows no longer sum to one"),
         (_shares(dots * scale * mask) @ v, "a forbidden score of 0 still gets exp(0) = 1: it has to be -inf"),

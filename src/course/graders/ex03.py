@@ -62,6 +62,8 @@ def layernorm_backward(answer: ModuleType) -> str | None:
         "dx took the mean and the spread for constants: every x_j moves both": r * dn,
         "the part along n is still in dx: the term n * mean(dn * n) is missing": r * (dn - mean),
         "the mean is still in dx: the term mean(dn) is missing": r * (dn - n * along),
+        "the means are taken over the whole batch: each token has its own, along the last axis": r
+        * (dn - np.mean(dn) - n * np.mean(dn * n)),
         "dx forgets the gain: dn is g * dy": layernorm.backward(dy, (np.ones(8), n, r))[1],
     }
     return (
