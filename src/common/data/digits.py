@@ -90,13 +90,18 @@ def stream(key: Key, task: DigitsConfig, block: int = 4096) -> Iterator[Expressi
 
 def draw_train(key: Key, task: DigitsConfig, n: int) -> list[Expression]:
     """`n` training examples: the stream's expressions, those of the other parts passed over."""
-    drawn: list[Expression] = []
+    found: list[Expression] = []
     for expression in stream(key, task):
         if part(expression, task.split_seed) == "train":
-            drawn.append(expression)
-            if len(drawn) == n:
+            found.append(expression)
+            if len(found) == n:
                 break
-    return drawn
+    return found
+
+
+def drawn(task: DigitsConfig, *, seed: int, examples: int) -> list[Expression]:
+    """The training examples of a run, in the order in which they were drawn."""
+    return draw_train(random.fold_in(random.key(seed), 1), task, examples)
 
 
 def held_out(task: DigitsConfig, which: Part) -> list[Expression]:
@@ -140,7 +145,7 @@ def load(task: DigitsConfig, *, seed: int, examples: int) -> Digits:
     expression is found among the training examples.
     """
     _require_all_parts(task)
-    train = draw_train(random.fold_in(random.key(seed), 1), task, examples)
+    train = drawn(task, seed=seed, examples=examples)
     validation, test = held_out(task, "validation"), held_out(task, "test")
     overlap = len(set(train) & (set(validation) | set(test)))
     if overlap:

@@ -106,6 +106,11 @@ def draw_train(key: Key, task: SequenceConfig, n: int) -> list[Problem]:
     return list(islice((p for p in stream(key, task) if part(p.text, task.split_seed) == "train"), n))
 
 
+def drawn(task: SequenceConfig, *, seed: int, examples: int) -> list[Problem]:
+    """The training problems of a run, in the order in which they were drawn."""
+    return draw_train(random.fold_in(random.key(seed), 1), task, examples)
+
+
 def held_out(task: SequenceConfig, which: Part, n: int = SAMPLE) -> list[Problem]:
     """`n` distinct problems of a part, or as many as a long search finds; a function of the task alone."""
     found: dict[Problem, None] = {}
@@ -155,7 +160,7 @@ def load(task: SequenceConfig, *, seed: int, examples: int, pairs: bool) -> Sequ
 
     Raises UserError if nothing can be held out, ValueError if a held-out question is among the training examples.
     """
-    train = draw_train(random.fold_in(random.key(seed), 1), task, examples)
+    train = drawn(task, seed=seed, examples=examples)
     validation, test = held_out(task, "validation"), held_out(task, "test")
     overlap = len(set(train) & (set(validation) | set(test)))
     if overlap:

@@ -1,6 +1,15 @@
 """The data of a run, whatever its task."""
 
-from common.config import DigitsConfig, ModelConfig, TaskConfig, TextConfig, TrainConfig, family_of, kind_of
+from common.config import (
+    DigitsConfig,
+    ModelConfig,
+    SequenceConfig,
+    TaskConfig,
+    TextConfig,
+    TrainConfig,
+    family_of,
+    kind_of,
+)
 from common.data import digits, sequences, text
 from common.errors import UserError
 from common.run import AnyData
@@ -22,3 +31,10 @@ def load(task: TaskConfig, model: ModelConfig, train: TrainConfig, words: str = 
     if isinstance(task, TextConfig):
         return text.load(task, words, seed=train.seed, examples=train.examples)
     return sequences.load(task, seed=train.seed, examples=train.examples, pairs=family == "seq2seq")
+
+
+def drawn(task: DigitsConfig | SequenceConfig, *, seed: int, examples: int) -> list[str]:
+    """The questions that `load` draws for training, as texts, with repetition."""
+    if isinstance(task, DigitsConfig):
+        return [expression.text for expression in digits.drawn(task, seed=seed, examples=examples)]
+    return [problem.text for problem in sequences.drawn(task, seed=seed, examples=examples)]

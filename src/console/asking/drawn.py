@@ -4,10 +4,9 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-from common import random
 from common.checkpoint import Model
 from common.config import DigitsConfig, SequenceConfig, TaskConfig
-from common.data import digits, sequences
+from common.data import tasks
 from common.data.split import Part
 
 
@@ -43,8 +42,5 @@ def drawn(model: Model, text: str, part: Part | None) -> Drawn:
 
 @lru_cache(maxsize=2)
 def _all(task: TaskConfig, seed: int, n: int) -> Counter[str]:
-    key = random.fold_in(random.key(seed), 1)
-    if isinstance(task, DigitsConfig):
-        return Counter(expression.text for expression in digits.draw_train(key, task, n))
-    assert isinstance(task, SequenceConfig)
-    return Counter(problem.text for problem in sequences.draw_train(key, task, n))
+    assert isinstance(task, (DigitsConfig, SequenceConfig))
+    return Counter(tasks.drawn(task, seed=seed, examples=n))
