@@ -7,6 +7,7 @@ result and one strip: a model is never in memory twice.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,6 +21,7 @@ from common.weights import names
 STRIP = 1 << 18
 """Numbers that are converted at a time: one mebibyte of float32, about what fits into a core's cache."""
 
+Order = Literal["C", "F"]
 Progress = Callable[[int, int], None]
 """Called with the bytes of the result that are done, and all of them, after each tensor."""
 
@@ -46,8 +48,9 @@ def fill(
 ) -> Tree:
     """The parameter tree of `config` from the tensors `found` under their names, in `dtype`, contiguous.
 
-    Raises FileError naming every tensor that is missing, unknown or of another shape, and every one with NaN or
-    infinity in it.
+    A tied embedding lies in memory as the head that it also is, (width, vocabulary): the product of one vector with it
+    then takes two thirds of the time, and a row is looked up soon enough in either layout. Raises FileError naming
+    every tensor that is missing, unknown or of another shape, and every one with NaN or infinity in it.
     """
     _check(path, found, config, column)
     wanted, called = params.names(config), names.theirs(config, column)
@@ -55,7 +58,8 @@ def fill(
     total = sum(int(np.prod(shape)) for shape in wanted.values()) * size
     done, wrong, filled = 0, [], {}
     for name, shape in wanted.items():
-        filled[name], finite = _read(found[called[name]], shape, names.turned(name), dtype)
+        order: Order = "F" if config.tied and name == "emb.w" else "C"
+        filled[name], finite = _read(found[called[name]], np.empty(shape, dtype, order), names.turned(name))
         if not finite:
             wrong.append(f"{called[name]} holds NaN or infinity")
         done += filled[name].nbytes
@@ -83,15 +87,14 @@ def _check(path: Path, found: Mapping[str, Stored], config: LlamaConfig, column:
         raise FileError.of(path, wrong)
 
 
-def _read(stored: Stored, shape: tuple[int, ...], turned: bool, dtype: DTypeLike) -> tuple[Array, bool]:
-    """The tensor in our layout, and whether all its numbers are finite."""
-    result = np.empty(shape, dtype)
+def _read(stored: Stored, result: Array, turned: bool) -> tuple[Array, bool]:
+    """`result`, filled with the tensor in our layout, and whether all its numbers are finite."""
     rows, width = stored.shape[0], int(np.prod(stored.shape[1:], dtype=np.int64))
     step = max(1, STRIP // width)
     finite = True
     for start in range(0, rows, step):
         with np.errstate(over="ignore"):  # what a narrow dtype cannot hold becomes infinity, and is reported
-            strip = stored.rows(start, min(start + step, rows)).astype(dtype, copy=False)
+            strip = stored.rows(start, min(start + step, rows)).astype(result.dtype, copy=False)
         if turned:
             result[:, start : start + step] = strip.T
         else:

@@ -36,7 +36,7 @@ def load(
 ) -> Loaded:
     """Load a model: a Hugging Face directory, a GGUF file, or the word smollm2.
 
-    Parameters come in `dtype`, as (in, out) and contiguous; without `tokenizer` only they are read, for which NumPy is
+    Parameters come in `dtype`, as (in, out); without `tokenizer` only they are read, for which NumPy is
     enough. `progress(done, total)` is called with bytes of the result. Raises FileError (a UserError) for whatever
     is wrong with the files, and UserError for a package that is missing.
     """
