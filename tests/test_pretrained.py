@@ -122,8 +122,11 @@ def test_what_belongs_to_other_models_is_a_sentence(generate, tmp_path, capsys, 
 
 
 def test_there_is_one_model(capsys):
-    for argv in ([], ["--model", "a", "--checkpoint", "b"]):
-        assert generation.main([*argv, "--prompt", "x"]) == 2
+    assert generation.main(["--prompt", "x"]) == 2
+    assert "--checkpoint" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        generation.main(["--model", "a", "--checkpoint", "b", "--prompt", "x"])
+    assert left.value.code == 2
 
 
 def test_what_the_files_recommend_is_followed(tmp_path):
