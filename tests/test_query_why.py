@@ -21,8 +21,11 @@ from common.data.parsing import parse
 from common.errors import UserError
 from common.trace import Trace
 from common.vocabulary import WORDS, decode
-from console import backend, prompt, query
+from console import backend, insight, prompt, query
+from console.answers.parts import whole_percent
+from console.answers.why import trained
 from console.asking import Settings, apart, drawn, hiding, inside
+from console.asking.drawn import Drawn
 from console.asking.texts import CONTINUED
 from console.asking.why import why
 from console.conversation import Conversation, asker
@@ -159,7 +162,7 @@ def test_drawn_counts_the_runs_own_examples(made):
 def test_a_held_out_question_was_never_drawn_and_nothing_is_drawn_to_know_it(made, monkeypatch):
     monkeypatch.setattr(drawn, "_all", None)
     assert drawn.drawn(made["sort"], "Sort 1 2 =", "test").times == 0
-    assert drawn.drawn(made["llama"], "Sort 1 2 =", "train").times is None
+    assert drawn.drawn(made["llama"], "Sort 1 2 =", "train") == ("train", None, None, None)
 
 
 def test_a_sequence_is_counted_among_the_runs_examples(made):
@@ -172,6 +175,16 @@ def test_a_sequence_is_counted_among_the_runs_examples(made):
     assert drawn.drawn(model, text, "train").times == times > 0
 
 
+def test_what_was_drawn_is_not_called_trained_on():
+    """A checkpoint from within the first epoch may not have come to it."""
+    assert trained(Drawn("train", 1, 4000, 7)) == (
+        "Drawn for training: it stands 1 time among the 4,000 examples of the run (seed 7)."
+    )
+    assert trained(Drawn("train", 0, 4000, 7)).startswith("Never trained on: it belongs to the train part, but ")
+    assert trained(Drawn("test", None, None, None)).startswith("Never trained on: it belongs to the test part")
+    assert trained(Drawn("train", None, None, None)).startswith("It belongs to the train part; the file does not say")
+
+
 # ---- what is shown
 
 
@@ -181,7 +194,7 @@ def test_json_holds_what_was_computed(ask, made):
     found = why(model, row, None)
     _, [line], _ = ask("digits", "--json", "--why", "--expr", ASKED["digits"])
     told = json.loads(line)["why"]
-    assert told["trained_on"]["part"] == digits.part(parse(ASKED["digits"], model.task), 0)
+    assert told["drawn"]["part"] == digits.part(parse(ASKED["digits"], model.task), 0)
     assert [entry["token"] for entry in told["hidden"]] == row.asked
     assert np.allclose([entry["probabilities"][0] for entry in told["hidden"]], found.said[1:, 0], rtol=1e-4)
     assert [entry["after"] for entry in told["blocks"]] == ["embedding", "block 0", "block 1"]
@@ -199,8 +212,43 @@ def test_the_screen_tells_the_same(ask, made):
     assert err == ""
     for p in [*found.said[:, 0], *found.depths[:, 0, found.again.ids[0]]]:
         assert f"{100 * p:.2f} %" in text
-    assert "rained on" in text
+    assert trained(drawn.drawn(made["digits"], "Max ( 5 3 9 )", "train")) in " ".join(text.split())
     assert f"p({found.again.said[0]})" in text
+
+
+@pytest.mark.parametrize(
+    ("p", "told"), [(0, "0"), (0.0001, "<1"), (0.006, "1"), (0.9949, "99"), (0.996, ">99"), (1, "100")]
+)
+def test_only_all_is_100_and_only_nothing_is_0(p, told):
+    assert whole_percent(p) == told
+
+
+@pytest.mark.parametrize("name", ["reverse", "sort", "char"])
+def test_of_several_tokens_it_says_that_those_before_were_given(ask, name):
+    said = "Each token of the answer is read with those before it given as they were said."
+    assert said in " ".join(" ".join(ask(name, "--why", "--expr", ASKED[name])[1]).split())
+    assert said not in " ".join(" ".join(ask("digits", "--why", "--expr", ASKED["digits"])[1]).split())
+
+
+@pytest.mark.parametrize("name", ["sort", "digits"])
+def test_no_table_rounds_up_to_all_of_it(ask, made, name, monkeypatch):
+    """Of a model that is never quite sure and never looks at one token alone, nothing is 100."""
+    almost = why(made[name], again(made[name], ASKED[name]), None)
+    sure = 0.996
+
+    def pushed(*given):
+        shares = [
+            (np.where(mask_TS, sure, 0.0) * np.ones_like(w), mask_TS) for w, mask_TS in almost.inside.heads["attention"]
+        ]
+        return almost._replace(
+            hidden=np.full_like(almost.hidden, sure),
+            depths=np.full_like(almost.depths, sure),
+            inside=almost.inside._replace(heads={"attention": shares}),
+        )
+
+    monkeypatch.setattr(insight.why, "why", pushed)
+    words = " ".join(ask(name, "--why", "--expr", ASKED[name])[1]).split()
+    assert ">99" in words and "100" not in words
 
 
 def test_a_wrong_answer_is_explained_beside_the_right_one(ask, made):

@@ -5,6 +5,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from common.types import Array
+from console.answers.parts import whole_percent
 from console.asking.heads import Head
 from console.page import label
 
@@ -46,7 +47,7 @@ def _numbers(
     lines = [Text(" " * first + top, "dim", no_wrap=True)]
     for name, w_S, mask_S in zip(names, found.shares, found.mask, strict=True):
         cells = "".join(
-            f"{100 * w:{wide}.0f}" if seen else " " * wide
+            f"{whole_percent(w):>{wide}}" if seen else " " * wide
             for w, seen in zip(w_S[start:stop], mask_S[start:stop], strict=True)
         )
         lines.append(Text((_left(name, first) + cells).rstrip(), no_wrap=True))

@@ -56,6 +56,12 @@ def probability(p: float) -> str:
     return "<0.01 %" if 0 < p < 0.0001 else f"{100 * p:.2f} %"
 
 
+def whole_percent(p: float) -> str:
+    """The same without decimals or sign, for tables: 99.6 % is `>99`, 0.4 % is `<1`."""
+    told = f"{100 * p:.0f}"
+    return ">99" if told == "100" and p < 1 else "<1" if told == "0" and p > 0 else told
+
+
 def verdict(right: bool) -> Text:
     return Text("right", "green") if right else Text("wrong", "bold red")
 

@@ -1,4 +1,5 @@
-"""The screen of `why`: was it trained on, each token hidden in turn, the answer after each block, every head's look."""
+"""The screen of `why`: was the question drawn for training, each token hidden in turn, the answer after each block, and
+what every head looked at."""
 
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from common.types import Array
 from console.answers import parts
-from console.answers.parts import probability
+from console.answers.parts import probability, whole_percent
 from console.asking.drawn import Drawn
 from console.asking.why import Why, levels
 from console.page import label
@@ -20,6 +21,7 @@ ROWS = 16
 FEW = 12
 HIDDEN = "Hidden is what the model's own mask forbids to look at."
 STAYS = "The position that is read out still knows its own token."
+GIVEN = "Each token of the answer is read with those before it given as they were said."
 LENS = "The head was trained to read the last block alone: what it reads before that is a hint, no more."
 
 
@@ -39,17 +41,20 @@ def screen(found: Why, width: int, plain: bool) -> RenderableType:
 
 
 def trained(known: Drawn) -> str:
-    """What is known of a question's place in training, in a sentence."""
+    """What is known of a question's place in training, in a sentence.
+
+    Not that it was learned from: a checkpoint from within the first epoch may not have seen all that was drawn.
+    """
     if known.part is None:
         return "Never trained on: it is beyond the model's task."
     if known.part != "train":
         return f"Never trained on: it belongs to the {known.part} part."
     if known.times is None:
-        return "It belongs to the train part; the file does not say what the run drew from it."
+        return "It belongs to the train part; the file does not say what was drawn from it."
     run = f"the {known.examples:,} examples of the run (seed {known.seed})"
     if not known.times:
         return f"Never trained on: it belongs to the train part, but {run} were drawn without it."
-    return f"Trained on: it stands {known.times:,} time{'' if known.times == 1 else 's'} among {run}."
+    return f"Drawn for training: it stands {known.times:,} time{'' if known.times == 1 else 's'} among {run}."
 
 
 def _named(tokens: Sequence[str]) -> list[str]:
@@ -93,11 +98,11 @@ def _hidden(found: Why, names: list[str], said: list[str], width: int) -> list[R
     p_RA = found.said
     change_SA = p_RA[1:] - p_RA[0]
     chosen, note = _chosen(np.abs(change_SA).max(axis=1))
-    rows = [("nothing", [f"{100 * p:.0f}" for p in p_RA[0]])]
+    rows = [("nothing", [whole_percent(p) for p in p_RA[0]])]
     rows += [(names[s], [_change(change) for change in change_SA[s]]) for s in chosen]
     head = Text("each token hidden in turn: what each token of the answer gains or loses", "bold")
     told = Text("first its probability in percent, then percentage points; . is less than half a point", "dim")
-    return [head, told, *note, *wrapped("hidden", said, rows, width)]
+    return [Text(GIVEN, "dim"), Text(), head, told, *note, *wrapped("hidden", said, rows, width)]
 
 
 def _change(change: float) -> str:
@@ -141,7 +146,7 @@ def _lens_one(found: Why, said: str, width: int, plain: bool) -> Group:
 def _lens(found: Why, said: list[str], width: int, plain: bool) -> list[RenderableType]:
     def cell(p_V: Array) -> str:
         best = int(np.argmax(p_V))
-        return f"{label(found.again.names[best], plain)} {100 * p_V[best]:.0f}"
+        return f"{label(found.again.names[best], plain)} {whole_percent(p_V[best])}"
 
     rows = [
         (name, [cell(p_V) for p_V in p_AV]) for name, p_AV in zip(levels(len(found.depths)), found.depths, strict=True)
@@ -157,7 +162,7 @@ def _looks_one(found: Why, names: list[str], said: str, width: int) -> list[Rend
     for i, w_HAS in enumerate(found.looks):
         chosen, note = _chosen(w_HAS[:, 0].max(axis=0), "looked at")
         heads = [f"head {h}" for h in range(len(w_HAS))]
-        rows = [(names[s], [f"{100 * share:.0f}" for share in w_HAS[:, 0, s]]) for s in chosen]
+        rows = [(names[s], [whole_percent(share) for share in w_HAS[:, 0, s]]) for s in chosen]
         title = f"block {i}: what the position that says {said} looks at, in percent"
         screens += [Text(title, "bold"), *note, *wrapped("token", heads, rows, width)]
     return screens
@@ -168,7 +173,7 @@ def _looks(found: Why, asked: list[str], said: list[str], width: int) -> list[Re
 
     def cell(w_S: Array) -> str:
         most = int(np.argmax(w_S))
-        return f"{most} {asked[most]} {100 * w_S[most]:.0f}"
+        return f"{most} {asked[most]} {whole_percent(w_S[most])}"
 
     rows = [
         (f"block {i} head {h}", [cell(w_S) for w_S in w_AS])

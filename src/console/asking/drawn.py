@@ -1,4 +1,8 @@
-"""Whether a question was trained on: its part of the split, and what the run's seed really drew."""
+"""Whether a question was drawn for training: its part of the split, and what the run's seed really drew.
+
+A run draws its examples before its first update and passes them all in each epoch: a checkpoint from within its first
+epoch may not have seen what was drawn.
+"""
 
 from collections import Counter
 from functools import lru_cache
@@ -16,9 +20,9 @@ class Drawn(NamedTuple):
     part: Part | None
     times: int | None
     """How often it stands among the run's training examples; None where the file does not say what was drawn."""
-    examples: int
-    """How many those are."""
-    seed: int
+    examples: int | None
+    """How many those are; None where the file does not say."""
+    seed: int | None
 
 
 MANY = 20_000
@@ -33,7 +37,7 @@ def slow(model: Model, part: Part | None) -> bool:
 def drawn(model: Model, text: str, part: Part | None) -> Drawn:
     """How often a question was drawn for training, by drawing once more what the run drew."""
     if model.train is None:
-        return Drawn(part, None, 0, 0)
+        return Drawn(part, None, None, None)
     n, seed = model.train.examples, model.train.seed
     if part != "train":
         return Drawn(part, 0, n, seed)

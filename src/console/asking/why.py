@@ -56,7 +56,7 @@ class Why(NamedTuple):
         looks = [{"block": i, "heads": [_rows(w_AS) for w_AS in w_HAS]} for i, w_HAS in enumerate(self.looks)]
         told = None if self.drawn is None else self.drawn._asdict()
         return {
-            "trained_on": told,
+            "drawn": told,
             "says": again.said,
             "probabilities": _six(said[0]),
             "hidden": hidden,
