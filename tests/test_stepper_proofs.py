@@ -463,7 +463,8 @@ def test_a_large_model_is_proved_along_directions_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(proving, "seconds", lambda problem: 10.0)
     shown = said(one, "gradcheck all")
     assert "one direction through each tensor, about 270 seconds" in shown
-    assert "All 27 are proved" in shown
+    assert "All 27 are proved" in shown and "`gradcheck all 2` would take" in shown
+    assert "`gradcheck blocks.0.attn 2` would take" in said(one, "gradcheck blocks.0.attn")
 
 
 def test_a_place_is_proved_with_all_tensors_below_it_and_an_entry_names_its_bars(tmp_path):

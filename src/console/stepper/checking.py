@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SETTING = "gradients"
 """What a change of the backward is called among the changes of a run."""
 FEW, COST, PATIENCE = 2, 5, 60.0
-"""`gradcheck all` tries so many entries of each tensor, which with the direction costs as much as so many complex
-evaluations, where all of it takes at most so many seconds."""
+"""`gradcheck all`, and that of a place, tries so many entries of each tensor, which with the direction costs as much as
+so many complex evaluations, where all of it takes at most so many seconds."""
 
 
 def problem_of(stepper: "Stepper") -> Problem:
@@ -44,7 +44,8 @@ def gradcheck(stepper: "Stepper", words: list[str]) -> Shown:
     inside = [name for name in problem.grads if name.startswith(below)]
     if inside and len(words) < 3:
         number = "the number of entries of each tensor"
-        entries = whole(words[1], number, 0, 1000) if len(words) > 1 else _affordable(stepper, problem, len(inside))
+        few = len(words) < 2
+        entries = _affordable(stepper, problem, below, len(inside)) if few else whole(words[1], number, 0, 1000)
         return [*_all(stepper, problem, entries, below, len(inside)), *_since(stepper)]
     name, index = names.split("".join(words))
     name = _parameter(name, problem)
@@ -82,12 +83,13 @@ def _whole_index(name: str, index: tuple[Any, ...], problem: Problem) -> tuple[i
     return tuple(i % size for i, size in zip(index, shape, strict=True))
 
 
-def _affordable(stepper: "Stepper", problem: Problem, tensors: int) -> int:
+def _affordable(stepper: "Stepper", problem: Problem, below: str, tensors: int) -> int:
     """How many entries of each tensor can be proved while a person waits; else none but the direction."""
     each = proving.seconds(problem)
     if each * tensors * COST <= PATIENCE:
         return FEW
-    about = f"about {each * tensors:.0f} seconds; `gradcheck all {FEW}` would take some {each * tensors * COST:.0f}"
+    more = f"gradcheck {below.rstrip('.') or 'all'} {FEW}"
+    about = f"about {each * tensors:.0f} seconds; `{more}` would take some {each * tensors * COST:.0f}"
     stepper.session.say(f"A large model: one direction through each tensor, {about}. Ctrl-C stops.")
     return 0
 
