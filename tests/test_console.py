@@ -96,7 +96,7 @@ def test_ten_screens_around_the_training(tmp_path):
     assert (tmp_path / "r" / "best.safetensors").exists()
 
 
-@pytest.mark.parametrize("keys", [["q\n"], ["\n", "\n", "\x04"], ["\n", "Ctrl-C"], ["\n"] * 9 + ["q\n"]])
+@pytest.mark.parametrize("keys", [["q\n"], ["\n", "\n", "\x04"], ["\n", "Ctrl-C", "Ctrl-C"], ["\n"] * 9 + ["q\n"]])
 def test_leaving_before_the_first_update_writes_nothing(keys, tmp_path):
     said, code = on_a_terminal(keys, "--size", "small", cwd=tmp_path)
     assert code == 0

@@ -535,7 +535,8 @@ def at_the_prompt(monkeypatch, *answers):
         (["step 2", KeyboardInterrupt(), KeyboardInterrupt()], 0, None),
         (["step 2", KeyboardInterrupt(), "", "step", "q"], 0, 2),
         (["step 2", signal.SIGTERM], 143, 1),
-        (["step", KeyboardInterrupt()], 0, None),
+        (["step", KeyboardInterrupt(), KeyboardInterrupt()], 0, None),
+        (["step", KeyboardInterrupt(), "step", KeyboardInterrupt(), "n"], 0, None),
     ],
 )
 def test_leaving_saves_what_would_be_lost_unless_it_is_not_wanted(answers, code, saved, here, monkeypatch, capsys):

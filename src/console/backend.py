@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from common.config import TrainConfig
 from common.errors import UserError
+from console import interrupts
 
 NAMES = ("numpy", "jax")
 
@@ -39,7 +40,9 @@ def choose(name: str, device: str | None = None) -> Twin:
     except ModuleNotFoundError as error:
         raise UserError(f"--backend jax needs the package {error.name}; --backend numpy works without it") from None
     setup.use(device)
-    return Twin(name, jax_impl.train, jax_impl.optim, jax_impl.generate, setup.describe())
+    described = setup.describe()
+    interrupts.check()
+    return Twin(name, jax_impl.train, jax_impl.optim, jax_impl.generate, described)
 
 
 def check(twin: Twin, train: TrainConfig) -> None:

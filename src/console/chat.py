@@ -35,7 +35,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Talk with a trained model of the LLaMA family. Without a terminal each line of standard input is "
         "a message. The same seed and the same messages give the same words, in both backends, until two words are "
         "so nearly equal that rounding decides.",
-        epilog="Exit code: 0 done, 2 bad input or a message that could not be answered, 130 ended by Ctrl-C.",
+        epilog="Exit code: 0 done, 2 bad input or a message that could not be answered, 130 ended by Ctrl-C, 141 "
+        "where nobody reads on. Leaving the prompt, by Ctrl-C twice too, is 0.",
         allow_abbrev=False,
     )
     p.add_argument(

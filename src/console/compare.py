@@ -66,7 +66,7 @@ def settings(given: argparse.Namespace) -> TrainConfig:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; the exit code: 0 compared, 2 bad request, 130 interrupted (what was seen is judged)."""
     given = parser().parse_args(argv)
-    console = Console(highlight=False)
+    console = terminal.Screen()
     seen: list[Apart] = []
     try:
         train = settings(given)
@@ -85,8 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _conclude(console, seen, given)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        terminal.close_stdout()
+        return terminal.CLOSED
     return 0
 
 

@@ -18,7 +18,7 @@ from common.checkpoint import Model
 from common.config import kind_of
 from common.data.pieces import ParseError
 from common.errors import UserError
-from console import draw, insight
+from console import draw, insight, interrupts
 from console.answers import digits, sequences, texts
 from console.answers.trouble import trouble
 from console.asking import QUICK, Asker, Settings
@@ -178,4 +178,5 @@ class Conversation:
             for start in range(0, len(questions), BATCH):
                 chunk = questions[start : start + BATCH]
                 yield chunk
+                interrupts.check()
                 progress.advance(bar, len(chunk))

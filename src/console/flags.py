@@ -48,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
         description="Train a transformer and stop anywhere in it; --no-interactive for the plain run.",
         epilog="Defaults that are not named depend on model and task; the screens before training show them all. "
         "Exit code: 0 done, 1 a command of --script was refused, 2 bad input, 130 stopped by Ctrl-C and 143 by "
-        "SIGTERM, both saved.",
+        "SIGTERM, both saved, 141 where nobody reads on. Leaving the prompt is 0: Ctrl-C there offers to save what is "
+        "not saved, and twice it leaves.",
         allow_abbrev=False,
     )
     _what(p.add_argument_group("what is trained"))

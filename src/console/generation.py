@@ -33,15 +33,17 @@ _LONGEST = 1_000_000
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code."""
     given = _parser().parse_args(argv)
-    return guarded(lambda out, err: _run(given, err), "text")
+    return guarded(lambda out, err: _run(given, err), "text", hasty=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     p = Parser(
         prog="generate.py",
         description="Let a trained gpt, llama or seq2seq go on from a prompt: a text model from any text, the others "
-        "from a question of their task. The same seed gives the same text.",
-        epilog="Exit code: 0 done, 2 bad input, 130 ended by Ctrl-C, with what there was until then.",
+        "from a question of their task. The same prompts and seed give the same texts: each of several prompts draws "
+        "with a key of its own.",
+        epilog="Exit code: 0 done, 2 bad input, 130 ended by Ctrl-C, with what there was until then, 141 where nobody "
+        "reads on.",
         allow_abbrev=False,
     )
     who = p.add_mutually_exclusive_group()

@@ -17,6 +17,7 @@ from common.sampling import Sampling, Step
 from common.types import Array
 from common.vocabulary import EOS, START, WORDS
 from common.weights import Loaded
+from console import interrupts
 from console.asking import HINT, finite, texts
 from console.backend import Twin
 
@@ -180,6 +181,7 @@ def grow(
                 row.ended = True
             elif token is not None:
                 yield row, row.add(token)
+        interrupts.check()
 
 
 def _next(steps: Iterator[Step]) -> Step | None:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 
+from rich.text import Text
+
 from common.errors import UserError
-from console import backend, insight, models
+from console import backend, insight, interrupts, models
 from console.answers import parts
 from console.asking import heads
 from console.backend import Twin
 from console.conversation import Conversation, asker
-from console.terminal import announce, complain
+from console.terminal import AGAIN, announce, complain, say
 
 BOTH = "both"
 
@@ -33,19 +35,25 @@ def run(session: Conversation) -> int:
     _tell(session)
     session.out.print(f"\nType {'a text or a :command' if session.kind == 'text' else 'a question or a word'}:")
     session.out.print(session.screens.menu(session.asker))
+    leaving = False
     while True:
         try:
             line = input("\n> ")
         except KeyboardInterrupt:
             session.out.print()
+            if leaving:
+                return 0
+            leaving = True
+            say(session.err, Text(f"({AGAIN})", "dim"))
             continue
         except EOFError:
             session.out.print()
             return 0
-        session.shown = 0
+        session.shown, leaving = 0, False
         try:
             if act(session, line):
                 return 0
+            interrupts.check()
         except UserError as error:
             complain(session.err, str(error))
         except KeyboardInterrupt:

@@ -24,7 +24,7 @@ SHIPPED = Path("checkpoints/digits-medium.safetensors")
 def main(argv: Sequence[str] | None = None, *, shipped: Path = SHIPPED) -> int:
     """Run the program and return its exit code; `shipped` is the model that is asked where none is named."""
     given = _parser(shipped).parse_args(argv)
-    return guarded(lambda out, err: _run(given, out, err), "answers")
+    return guarded(lambda out, err: _run(given, out, err), "answers", hasty=True)
 
 
 def _parser(shipped: Path) -> argparse.ArgumentParser:
@@ -33,7 +33,8 @@ def _parser(shipped: Path) -> argparse.ArgumentParser:
         description="Ask a trained model, of any family and task: its file says what it is. Without --expr, --file, "
         "--batch, --quick or --all there is a prompt.",
         epilog="Exit code: 0 all right, 1 something answered wrong, 2 bad input or no terminal to prompt on, of "
-        "several the highest; 130 ended by Ctrl-C.",
+        "several the highest; 130 ended by Ctrl-C, 141 where nobody reads on. Leaving the prompt, by Ctrl-C twice too, "
+        "is 0.",
         allow_abbrev=False,
     )
     p.add_argument(
@@ -74,6 +75,8 @@ def _parser(shipped: Path) -> argparse.ArgumentParser:
 def _run(given: argparse.Namespace, out: Console, err: Console) -> int:
     asked = given.expr or given.file is not None or given.batch or given.quick or given.all
     if not asked and (given.json or not is_terminal(sys.stdin)):
+        if given.checkpoint is not None:
+            models.load(given.checkpoint)  # what is wrong with it is told first
         why = "--json has no prompt" if given.json else "there is no terminal to prompt on"
         raise UserError(f'{why}: add --expr "Max(5,3,9)", --file FILE, --batch, --quick or --all')
     if asked and (given.why or given.attn) and not given.expr and given.file is None:

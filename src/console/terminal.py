@@ -12,10 +12,16 @@ from rich.console import Console
 from rich.text import Text
 
 from common.errors import UserError
-from console import draw
+from console import draw, interrupts
 
+AGAIN = "Ctrl-C again leaves, and so does Ctrl-D"
+"""What is said after the first Ctrl-C at a prompt."""
 _LINE = 65_536
 """Characters of a line that are read: more than any question or prompt may have, and no more memory than that."""
+
+
+CLOSED = 141
+"""The exit code where nobody reads on: what a shell reports of a program that a closed pipe has ended."""
 
 
 class Screen(Console):
@@ -28,14 +34,15 @@ class Screen(Console):
         raise BrokenPipeError
 
 
-def guarded(run: Callable[[Console, Console], int], what: str) -> int:
+def guarded(run: Callable[[Console, Console], int], what: str, hasty: bool = False) -> int:
     """Run a program that prints `what` on stdout and sentences on stderr; returns its exit code.
 
-    Of its own accord: 2 for bad input, 130 after Ctrl-C, 141 where nobody reads on.
+    Of its own accord: 2 for bad input, 130 after Ctrl-C, 141 where nobody reads on. `hasty` as in interrupts.Hold.
     """
     out, err = Screen(), Screen(stderr=True)
     try:
-        code = run(out, err)
+        with interrupts.hold(hasty):
+            code = run(out, err)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -45,14 +52,14 @@ def guarded(run: Callable[[Console, Console], int], what: str) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        _close_stdout()
+        close_stdout()
         if isinstance(error, BrokenPipeError):
-            return 141  # what a shell reports of a program that a closed pipe has ended
+            return CLOSED
         complain(err, f"the {what} cannot be written: {error.strerror or error}")
         return 2
 
 
-def _close_stdout() -> None:
+def close_stdout() -> None:
     """Point standard output nowhere, so that what is left in its buffer causes no second error at exit."""
     with contextlib.suppress(OSError, AttributeError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

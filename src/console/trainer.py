@@ -15,23 +15,22 @@ from common.config import ClassifierConfig, DigitsConfig, TextConfig
 from common.data import tasks, text
 from common.errors import UserError
 from common.run import TrainState
-from console import backend, draw, folders, options, population, story, subjects
+from console import backend, draw, folders, interrupts, options, population, story, subjects, terminal
 from console.options import Options
 from console.session import LAST, TEXT, Session, changes
 from console.stepper import prompting
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; returns the exit code: 0 done, 2 bad request, 130 or 143 stopped by a signal and saved."""
-    console = Console(highlight=False)
+    """Run the program; returns the exit code: 0 done, 2 bad request, 130 or 143 stopped by a signal and saved, 141
+    where nobody reads on.
+    """
+    console = terminal.Screen()
     try:
-        asked = options.read(argv)
-        if asked.interactive and not asked.unattended and not draw.interactive():
-            raise UserError("there is no terminal to pause on: add --no-interactive for the plain run")
-        if asked.seeds is not None:
-            return _population(asked, console)
-        session = _prepare(asked, console)
-        return prompting.walk(session) if asked.interactive else _run(session)
+        with interrupts.hold():
+            code = _main(options.read(argv), console)
+        sys.stdout.flush()
+        return code
     except (UserError, MemoryError) as error:
         full = "this takes more memory than there is: make the model, the batch or the task smaller"
         print(f"error: {full if isinstance(error, MemoryError) else error}", file=sys.stderr)
@@ -40,8 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; what was saved before stays", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        terminal.close_stdout()
+        return terminal.CLOSED
+
+
+def _main(asked: Options, console: Console) -> int:
+    if asked.resume is not None:
+        _found(asked.resume)
+    if asked.interactive and not asked.unattended and not draw.interactive():
+        raise UserError("there is no terminal to pause on: add --no-interactive for the plain run")
+    if asked.seeds is not None:
+        return _population(asked, console)
+    session = _prepare(asked, console)
+    return prompting.walk(session) if asked.interactive else _run(session)
 
 
 def _population(asked: Options, console: Console) -> int:
@@ -68,10 +78,8 @@ def _prepare(asked: Options, console: Console) -> Session:
 
 def resumed(asked: Options, console: Console, where: Path) -> Session:
     """A session that goes on with the run in a folder. Raises UserError if there is none."""
+    path = _found(where)
     twin = backend.choose(asked.backend, asked.device)
-    path = where / LAST if where.is_dir() else where
-    if path.name != LAST and path.exists():
-        raise UserError(f"--resume takes a run's folder, or the {LAST} in it, not {path.name}")
     run = checkpoint.load_run(path)
     if run.family not in recipes.FAMILY_NAMES:
         known = ", ".join(recipes.FAMILY_NAMES)
@@ -82,6 +90,16 @@ def resumed(asked: Options, console: Console, where: Path) -> Session:
     kept = run.state
     state = TrainState(kept.params, twin.optim.restore(kept.opt), kept.step, kept.history, kept.best)
     return Session(console, subject, run.train, path.parent, asked, state, changes=changes(path.parent))
+
+
+def _found(where: Path) -> Path:
+    """The file of the run in a folder. Raises UserError where there is none."""
+    path = where / LAST if where.is_dir() else where
+    if path.name != LAST and path.exists():
+        raise UserError(f"--resume takes a run's folder, or the {LAST} in it, not {path.name}")
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file; --resume takes a run's folder")
+    return path
 
 
 def _run(session: Session) -> int:

@@ -14,6 +14,7 @@ from common.data.sequences import Problem
 from common.data.split import part
 from common.sampling import Hypothesis, Sampling, without_caches
 from common.vocabulary import EOS, START, WORDS
+from console import interrupts
 from console.asking import HINT, Groups, Settings, again, drawn, finite
 from console.asking.again import Again
 from console.asking.cases import cases
@@ -58,16 +59,19 @@ class SequencesAsker(NamedTuple):
         sampling = Sampling(max_new_tokens=limit, end_token=EOS)
         with np.errstate(all="ignore"):  # told below in a sentence
             steps = without_caches(
-                self.twin.generate.stream(
-                    self.model.params,
-                    prompts,
-                    model=self.model.config,
-                    sampling=sampling,
-                    start_token=START if self.pairs else None,
-                    candidates=self.settings.top,
+                interrupts.between(
+                    self.twin.generate.stream(
+                        self.model.params,
+                        prompts,
+                        model=self.model.config,
+                        sampling=sampling,
+                        start_token=START if self.pairs else None,
+                        candidates=self.settings.top,
+                    )
                 )
             )
             expected = self._expected(questions)
+        interrupts.check()
         written = [[token for step in steps if (token := Token.of(step, row))] for row in range(len(questions))]
         finite([token.p for tokens in written for token in tokens])
         beams = self._beams(prompts, limit)

@@ -13,6 +13,7 @@ from common.data import text as texts
 from common.data.pieces import ParseError
 from common.errors import UserError
 from common.sampling import Sampling, without_caches
+from console import interrupts
 from console.asking import Groups, Settings, again, finite, six
 from console.asking.again import Again
 from console.asking.written import Token
@@ -87,12 +88,14 @@ class TextsAsker(NamedTuple):
         room = self.model.config.max_len - max(len(prompt.ids) for prompt in prompts)
         with np.errstate(all="ignore"):  # told below in a sentence
             steps = without_caches(
-                self.twin.generate.stream(
-                    self.model.params,
-                    [prompt.ids for prompt in prompts],
-                    model=self.model.config,
-                    sampling=Sampling(max_new_tokens=min(CONTINUED, room)),
-                    candidates=self.settings.top,
+                interrupts.between(
+                    self.twin.generate.stream(
+                        self.model.params,
+                        [prompt.ids for prompt in prompts],
+                        model=self.model.config,
+                        sampling=Sampling(max_new_tokens=min(CONTINUED, room)),
+                        candidates=self.settings.top,
+                    )
                 )
             )
         written = [[token for step in steps if (token := Token.of(step, row))] for row in range(len(prompts))]

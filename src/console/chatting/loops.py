@@ -9,9 +9,10 @@ from functools import partial
 from rich.text import Text
 
 from common.errors import UserError
+from console import interrupts
 from console.chatting import commands
 from console.chatting.talk import Talk
-from console.terminal import complain, lines, opened, printable
+from console.terminal import AGAIN, complain, lines, opened, printable
 
 _CUT = 65_536
 """A line of a pipe that is so long has been cut."""
@@ -84,7 +85,7 @@ def prompt(talk: Talk) -> int:
             if leaving:
                 return 0
             leaving = True
-            talk.note("Ctrl-C again leaves, and so does Ctrl-D")
+            talk.note(AGAIN)
 
 
 def _edit() -> None:
@@ -99,7 +100,9 @@ def _edit() -> None:
 def _done(talk: Talk, line: str) -> bool:
     """Do what one line asks for; returns whether to leave."""
     try:
-        return _job(talk, line)(line) is True
+        left = _job(talk, line)(line) is True
+        interrupts.check()
+        return left
     except UserError as error:
         complain(talk.err, str(error))
     except KeyboardInterrupt:

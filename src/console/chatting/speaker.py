@@ -11,7 +11,7 @@ from common import memory, random, tree
 from common.errors import UserError
 from common.sampling import Kept, Sampling, Step, bucket, shared_beginning
 from common.weights import Loaded
-from console import backend, pretrained
+from console import backend, interrupts, pretrained
 from console.asking import finite
 from console.backend import Twin
 
@@ -155,6 +155,7 @@ class Speaker:
         )
         known = list(ids)
         while True:
+            interrupts.check()
             before, self.kept = self.kept, None  # a step may write over it, and may be interrupted
             if (step := _next(steps)) is None:
                 self.kept = before

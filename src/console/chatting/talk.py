@@ -2,15 +2,14 @@
 
 import contextlib
 import itertools
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import FrameType
 
 from rich.console import Console
 from rich.text import Text
 
 from common.errors import UserError
+from console import interrupts
 from console.chatting.dialogue import Dialogue, Turn
 from console.chatting.sheet import Sheet, harmless
 from console.chatting.speaker import Figures, Speaker
@@ -48,7 +47,7 @@ class Talk:
         if self._answers and not self.interactive:
             self.out.print()  # a blank line between two answers
         self._answers += 1
-        with _stoppable() as stop:
+        with interrupts.hold(once=True) as stop:
             answer = self._said(ids, stop)
             stop.deaf = True
             if answer or not stop.wanted:
@@ -58,7 +57,7 @@ class Talk:
         if stop.wanted and not self.interactive:
             raise KeyboardInterrupt
 
-    def _said(self, ids: list[int], stop: "_Stop") -> str:
+    def _said(self, ids: list[int], stop: interrupts.Hold) -> str:
         """Print the answer to the conversation of `ids`; returns it, or as much as there is when it is stopped."""
         said: list[str] = []
         try:
@@ -122,34 +121,3 @@ class Talk:
         """Say something that is no part of an answer; on stderr, so that answers in a pipe stay alone."""
         if sentence:
             say(self.err, Text(f"({harmless(sentence, self.sheet.plain)})", "dim"))
-
-
-@dataclass
-class _Stop:
-    wanted: bool = False
-    deaf: bool = False
-    """Whether it is too late: nothing is interrupted any more."""
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[_Stop]:
-    """Ctrl-C raises KeyboardInterrupt once; until the block is left, more of them do nothing.
-
-    Where an exception cannot get through, as in a library's own callbacks, the wish is still known.
-    """
-    stop = _Stop()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if not stop.wanted and not stop.deaf:
-            stop.wanted = True
-            raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:  # whoever started the program wants it to be left alone
-        yield stop
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common import gradcheck, tree
-from console import backend
+from console import backend, interrupts
 from console.stepper.witnesses import Problem
 
 BAR = 1e-12
@@ -61,6 +61,7 @@ def compare(problem: Problem, dtype: str, device: str | None = None) -> Agreemen
         )
         theirs = tree.map(np.asarray, {"logits": logits_twin, "loss": loss_twin, "grads": grads_twin})
     _compiled.add(_signature(problem, dtype))
+    interrupts.check()
     apart = gradcheck.difference({"x": logits}, {"x": theirs["logits"]})["x"]
     losses = float(loss), float(theirs["loss"])
     bar = BAR * float(np.finfo(dtype).eps / np.finfo(np.float64).eps)

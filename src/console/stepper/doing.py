@@ -6,7 +6,7 @@ import numpy as np
 from rich.text import Text
 
 from common.errors import UserError
-from console import terminal
+from console import interrupts, terminal
 from console.stepper import commands
 from console.stepper.stepper import Stepper
 
@@ -25,6 +25,7 @@ def do(stepper: Stepper, line: str) -> bool:
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             shown_ = commands.run(stepper, line)
+        interrupts.check()
     except UserError as error:
         page = stepper.page
         stepper.session.console.print(Text(terminal.printable(str(error), page.ascii_only), style="red"))

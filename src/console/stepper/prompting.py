@@ -92,6 +92,7 @@ def _prompted(stepper: Stepper) -> int:
         import readline  # noqa: F401 (editing and history at the prompt)
     stepper.session.say(HINT)
     say(stepper, stepper.screen())
+    leaving = False
     while not stepper.leaving:
         try:
             line = input(f"\n{where(stepper)} > ")
@@ -99,9 +100,11 @@ def _prompted(stepper: Stepper) -> int:
             line = "q"
             stepper.session.console.print()
         except KeyboardInterrupt:
-            line = _interrupted(stepper)
+            line = _interrupted(stepper, leaving)
             if not line:
+                leaving = True
                 continue
+        leaving = False
         try:
             do(stepper, line)
         except KeyboardInterrupt:
@@ -109,13 +112,16 @@ def _prompted(stepper: Stepper) -> int:
     return code(stepper)
 
 
-def _interrupted(stepper: Stepper) -> str:
-    """What Ctrl-C at the prompt means: leave, after a question where something would be lost."""
+def _interrupted(stepper: Stepper, again: bool) -> str:
+    """What Ctrl-C at the prompt means: the second in a row leaves; the first says so, or asks what to save."""
     stepper.session.console.print()
     if not stepper.unsaved:
-        return "q"
+        if not again:
+            stepper.session.say(f"({terminal.AGAIN})")
+        return "q" if again else ""
     try:
-        answer = input(f"Save update {stepper.state.step:,} and leave? y, n (leave without saving), Enter stays > ")
+        asked = f"Save update {stepper.state.step:,} and leave? y, n (or Ctrl-C again: without saving), Enter stays > "
+        answer = input(asked)
     except (EOFError, KeyboardInterrupt):
         stepper.session.console.print()
         return "q!"
