@@ -13,16 +13,22 @@ def per_example(answer: ModuleType) -> str | None:
     rng = np.random.default_rng(0)
     weights, xs, ys = (rng.normal(size=shape).astype(np.float32) for shape in ((3, 2), (4, 3), (4, 2)))
 
+    calls = []
+
     def loss(w, x, y):
+        calls.append(1)
         return jnp.sum((jnp.tanh(x @ w) - y) ** 2)
 
     wanted = np.array([np.linalg.norm(jax.grad(loss)(weights, x, y)) for x, y in zip(xs, ys, strict=True)])
+    calls.clear()
     found = np.asarray(answer.lengths(loss, weights, xs, ys))
     if found.shape != wanted.shape:
         return f"one number was wanted for each example, {wanted.shape}, not {found.shape}"
     if np.allclose(found, wanted**2, rtol=1e-4):
         return "these are the squares: take the root"
-    return None if np.allclose(found, wanted, rtol=1e-4) else "the lengths are not those of the examples' gradients"
+    if not np.allclose(found, wanted, rtol=1e-4):
+        return "the lengths are not those of the examples' gradients"
+    return f"the loss ran {len(calls)} times for 4 examples: vmap needs it once" if len(calls) >= len(xs) else None
 
 
 def scan(answer: ModuleType) -> str | None:
@@ -33,13 +39,15 @@ def scan(answer: ModuleType) -> str | None:
     for _ in range(8):
         values.append(float(loss(w)))
         w = w - 0.1 * jax.grad(loss)(w)
-    last, losses = answer.descend(loss, jnp.array([3.0, 3.0]), 0.1, 8)
-    losses = np.asarray(losses)
-    if losses.shape == (8,) and losses[-1] > losses[0]:
+    pair = answer.descend(loss, jnp.array([3.0, 3.0]), 0.1, 8)
+    if not (isinstance(pair, (tuple, list)) and [np.shape(part) for part in pair] == [(2,), (8,)]):
+        return "return a pair: the last w, and the loss before each of the 8 steps"
+    last, losses = (np.asarray(part) for part in pair)
+    if losses[-1] > losses[0]:
         return "it goes uphill: the gradient is subtracted"
-    if losses.shape == (8,) and np.allclose(losses[:-1], values[1:], rtol=1e-4):
+    if np.allclose(losses[:-1], values[1:], rtol=1e-4):
         return "these are the losses after each step: they were wanted before it"
-    if not (np.allclose(last, w, rtol=1e-4) and losses.shape == (8,) and np.allclose(losses, values, rtol=1e-4)):
+    if not (np.allclose(last, w, rtol=1e-4) and np.allclose(losses, values, rtol=1e-4)):
         return "the steps are not those of gradient descent"
     sizes = [len(jax.make_jaxpr(lambda w, n=n: answer.descend(loss, w, 0.1, n))(jnp.zeros(2)).eqns) for n in (8, 64)]
     if sizes[1] > sizes[0]:
@@ -53,13 +61,16 @@ def same_mask(answer: ModuleType) -> str | None:
         wanted = random.bernoulli(key, p, shape)
         for wide in (False, True):
             with jax.enable_x64(wide):
-                found = np.asarray(answer.mask(key, p, shape))
+                given = answer.mask(key, p, shape)
+            found = np.asarray(given)
             if found.shape != wanted.shape or found.dtype != bool:
                 return f"a mask of bool with shape {shape} was wanted, not {found.dtype} {found.shape}"
             if np.array_equal(found, ~wanted):
                 return "the mask is inverted: True is what is kept, with probability p"
             if not np.array_equal(found, wanted):
                 return "other numbers than NumPy's: say jnp.float32, whatever the default is"
+            if not isinstance(given, jax.Array):
+                return "this is NumPy's own mask: draw it with jax.random"
     return None
 
 
