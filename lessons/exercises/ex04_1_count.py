@@ -7,12 +7,13 @@
 The heads of attention share the d x d matrices, so their number does not matter. Return a whole number.
 """
 
+
+def count(d: int, f: int, vocab: int, blocks: int) -> int:
+    raise NotImplementedError
+
+
 HINTS = [
     "Count one block first: attention, feed-forward, norms.",
     "Biases: f for up, d for down, vocab for the head. Attention has none.",
     "One block is 4 d^2 + 2 d f + f + d + 4 d.",
 ]
-
-
-def count(d: int, f: int, vocab: int, blocks: int) -> int:
-    raise NotImplementedError

@@ -7,12 +7,13 @@ sum of what this function returns: a list with one array for each part, in order
 
 import numpy as np
 
+
+def through_norm(parts: list[np.ndarray], g: np.ndarray, b: np.ndarray, r: float) -> list[np.ndarray]:
+    raise NotImplementedError
+
+
 HINTS = [
     "The mean of a sum is the sum of the means: each part loses its own.",
     "r belongs to the whole sum, and is the same for every part. So is g.",
     "b is nobody's: it becomes a part of its own, once.",
 ]
-
-
-def through_norm(parts: list[np.ndarray], g: np.ndarray, b: np.ndarray, r: float) -> list[np.ndarray]:
-    raise NotImplementedError

@@ -6,12 +6,6 @@ and leave `x` as it was. Mend `_states`, then let `states` return what it return
 
 import numpy as np
 
-HINTS = [
-    "Print what each block is given, for a stack of three.",
-    "Which element of the list should a block read: the first, or the newest?",
-    "`+=` changes an array in place, for everyone who holds it, the caller too.",
-]
-
 
 def _states(x: np.ndarray, blocks: list) -> list[np.ndarray]:
     xs = [x]
@@ -24,3 +18,10 @@ def _states(x: np.ndarray, blocks: list) -> list[np.ndarray]:
 
 def states(x: np.ndarray, blocks: list) -> list[np.ndarray]:
     raise NotImplementedError
+
+
+HINTS = [
+    "Print what each block is given, for a stack of three.",
+    "Which element of the list should a block read: the first, or the newest?",
+    "`+=` changes an array in place, for everyone who holds it, the caller too.",
+]

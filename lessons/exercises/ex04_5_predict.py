@@ -12,15 +12,16 @@ e   The model has two blocks. How many of its 516 test expressions did the train
     was left out: nearer to 0, 250 or 500?
 """
 
-HINTS = [
-    "a: every sublayer doubles the ways; there are eight sublayers.",
-    "b: nearly all weights are in matrices, and both sides of each doubled. c: it is on the page.",
-    "d: the fault shows below, never in the block that hands down. e: look at the second picture.",
-]
-
 
 def answers():
     a, b, c, d, e = (NotImplemented,) * 5  # your five numbers
     if NotImplemented in (a, b, c, d, e):
         raise NotImplementedError
     return a, b, c, d, e
+
+
+HINTS = [
+    "a: every sublayer doubles the ways; there are eight sublayers.",
+    "b: nearly all weights are in matrices, and both sides of each doubled. c: it is on the page.",
+    "d: the fault shows below, never in the block that hands down. e: look at the second picture.",
+]

@@ -6,12 +6,6 @@ dw_DC, db_C and dx_BD.
 
 import numpy as np
 
-HINTS = [
-    "x feeds all tokens, so dx sums over them; w and b serve all rows of the batch, so theirs sum over the rows.",
-    "The summed index comes last on the left and first on the right: that decides what is transposed.",
-    "dw = x.T @ dlogits, db = sum of dlogits over the batch, dx = dlogits @ w.T",
-]
-
 
 def forward(x_BD: np.ndarray, w_DC: np.ndarray, b_C: np.ndarray) -> np.ndarray:
     raise NotImplementedError
@@ -19,3 +13,10 @@ def forward(x_BD: np.ndarray, w_DC: np.ndarray, b_C: np.ndarray) -> np.ndarray:
 
 def backward(dlogits_BC: np.ndarray, x_BD: np.ndarray, w_DC: np.ndarray):
     raise NotImplementedError
+
+
+HINTS = [
+    "x feeds all tokens, so dx sums over them; w and b serve all rows of the batch, so theirs sum over the rows.",
+    "The summed index comes last on the left and first on the right: that decides what is transposed.",
+    "dw = x.T @ dlogits, db = sum of dlogits over the batch, dx = dlogits @ w.T",
+]

@@ -6,12 +6,6 @@ real positions, (B, D). `backward(dpooled_BD, mask_BT)` returns dx_BTD.
 
 import numpy as np
 
-HINTS = [
-    "How much of each position is taken? Make that an array (B, T): zero at padding, 1 / count of real ones else.",
-    "share = mask / mask.sum(axis=1, keepdims=True); forward sums share[:, :, None] * x over the positions.",
-    "Backward spreads: every position gets its share of dpooled.",
-]
-
 
 def forward(x_BTD: np.ndarray, mask_BT: np.ndarray) -> np.ndarray:
     raise NotImplementedError
@@ -19,3 +13,10 @@ def forward(x_BTD: np.ndarray, mask_BT: np.ndarray) -> np.ndarray:
 
 def backward(dpooled_BD: np.ndarray, mask_BT: np.ndarray) -> np.ndarray:
     raise NotImplementedError
+
+
+HINTS = [
+    "How much of each position is taken? Make that an array (B, T): zero at padding, 1 / count of real ones else.",
+    "share = mask / mask.sum(axis=1, keepdims=True); forward sums share[:, :, None] * x over the positions.",
+    "Backward spreads: every position gets its share of dpooled.",
+]

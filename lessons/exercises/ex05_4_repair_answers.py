@@ -6,12 +6,6 @@ row is the word with the largest logit, read at position 0. Mend `_answers`, the
 
 import numpy as np
 
-HINTS = [
-    "Which position is read? Rows may have padding behind them.",
-    "One answer for each row: along which axis does argmax look?",
-    "x_BTD[:, 0], and np.argmax(logits_BC, axis=1).",
-]
-
 
 def _answers(x_BTD: np.ndarray, w_DC: np.ndarray, b_C: np.ndarray, words: list[str]) -> list[str]:
     logits_BC = x_BTD[:, -1] @ w_DC + b_C
@@ -20,3 +14,10 @@ def _answers(x_BTD: np.ndarray, w_DC: np.ndarray, b_C: np.ndarray, words: list[s
 
 def answers(x_BTD: np.ndarray, w_DC: np.ndarray, b_C: np.ndarray, words: list[str]) -> list[str]:
     raise NotImplementedError
+
+
+HINTS = [
+    "Which position is read? Rows may have padding behind them.",
+    "One answer for each row: along which axis does argmax look?",
+    "x_BTD[:, 0], and np.argmax(logits_BC, axis=1).",
+]

@@ -7,15 +7,16 @@ d   And of the embedded x, below both blocks?
 e   Pooled is the mean of six positions, no padding. dpooled[0] is 3. What is dx[0] at position 4?
 """
 
-HINTS = [
-    "a: multiply and add, three times. b: every logit grows by the same number.",
-    "c: what was not read has moved nothing. d: position 0 looked at all of them.",
-    "e: the gradient of a mean is spread evenly.",
-]
-
 
 def answers():
     a, b, c, d, e = (NotImplemented,) * 5  # your five numbers
     if NotImplemented in (a, b, c, d, e):
         raise NotImplementedError
     return a, b, c, d, e
+
+
+HINTS = [
+    "a: multiply and add, three times. b: every logit grows by the same number.",
+    "c: what was not read has moved nothing. d: position 0 looked at all of them.",
+    "e: the gradient of a mean is spread evenly.",
+]

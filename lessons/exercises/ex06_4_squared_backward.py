@@ -7,12 +7,13 @@ p and y have shape (B, C). Return the gradient with respect to the logits, not t
 
 import numpy as np
 
+
+def squared_backward(p: np.ndarray, y: np.ndarray) -> np.ndarray:
+    raise NotImplementedError
+
+
 HINTS = [
     "Two steps: from the loss to p, and from p to the logits.",
     "dp = 2 (p - y) / B. The second step is softmax's backward, which you find in the lesson.",
     "dx = p * (dp - sum over the row of dp * p), with keepdims=True.",
 ]
-
-
-def squared_backward(p: np.ndarray, y: np.ndarray) -> np.ndarray:
-    raise NotImplementedError

@@ -10,12 +10,13 @@
 Return a dict with these names.
 """
 
+
+def predict() -> dict[str, float]:
+    raise NotImplementedError
+
+
 HINTS = [
     "The loss of a row is -ln p, and the loss of a batch is the mean of its rows.",
     "push: p - y, for y = 1, and the mean over four rows.",
     "flattened: softmax of (1, 0, 0, ..., 0) gives e / (e + 9) to the right class.",
 ]
-
-
-def predict() -> dict[str, float]:
-    raise NotImplementedError

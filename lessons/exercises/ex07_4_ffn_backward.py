@@ -8,14 +8,15 @@ d_down_b. Forward kept x and h, and nothing else.
 
 import numpy as np
 
-HINTS = [
-    "Begin at the end: y is a linear layer of h. Its three gradients are those of ex07_1.",
-    "From dh to da: where a unit was off, nothing it did was seen. h tells which were on: where h > 0.",
-    "Then a is a linear layer of x, with da coming in.",
-]
-
 
 def ffn_backward(
     dy: np.ndarray, x: np.ndarray, h: np.ndarray, up_w: np.ndarray, down_w: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     raise NotImplementedError
+
+
+HINTS = [
+    "Begin at the end: y is a linear layer of h. Its three gradients are those of ex07_1.",
+    "From dh to da: where a unit was off, nothing it did was seen. h tells which were on: where h > 0.",
+    "Then a is a linear layer of x, with da coming in.",
+]

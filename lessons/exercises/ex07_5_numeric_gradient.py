@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+
+def numeric_gradient(fn: Callable[[np.ndarray], float], x: np.ndarray, h: float = 1e-5) -> np.ndarray:
+    raise NotImplementedError
+
+
 HINTS = [
     "np.ndindex(x.shape) walks through the places of an array of any rank.",
     "Move a copy: moved = x.copy(); moved[place] += h. One copy for each end.",
     "An array of whole numbers cannot hold x + 1e-5: make the copies with x.astype(float).",
 ]
-
-
-def numeric_gradient(fn: Callable[[np.ndarray], float], x: np.ndarray, h: float = 1e-5) -> np.ndarray:
-    raise NotImplementedError

@@ -11,12 +11,6 @@ from the loss.
 
 from numpy_ref.layers import attention, ffn, layernorm
 
-HINTS = [
-    "Begin at the end of forward, which is the beginning of backward: does dy arrive where it should?",
-    "m is used twice, by the feed-forward and by the sum after it. Where ways meet, gradients are added.",
-    "x is used three times: as x and as src of attention, and by the sum after it.",
-]
-
 
 def repair_block(dy, saved_attn, saved_norm1, saved_ffn, saved_norm2):
     raise NotImplementedError
@@ -26,3 +20,10 @@ def repair_block(dy, saved_attn, saved_norm1, saved_ffn, saved_norm2):
     d_attn, dx_attn, dsrc = attention.backward(dsum1, saved_attn)
     dx = dx_attn + dsrc
     return {"attn": d_attn, "norm1": d_norm1, "ffn": d_ffn, "norm2": d_norm2}, dx
+
+
+HINTS = [
+    "Begin at the end of forward, which is the beginning of backward: does dy arrive where it should?",
+    "m is used twice, by the feed-forward and by the sum after it. Where ways meet, gradients are added.",
+    "x is used three times: as x and as src of attention, and by the sum after it.",
+]

@@ -12,12 +12,13 @@ ffn.down.w, ffn.down.b, norm2.g, norm2.b; then head.w and head.b. One mistake at
 Return the five numbers in a dict with these names.
 """
 
+
+def how_many() -> dict[str, int]:
+    raise NotImplementedError
+
+
 HINTS = [
     "A wrong number is passed on towards the tokens, never back towards the loss.",
     "A gradient that is handed to the optimizer, as that of a weight or a bias, is passed on to nobody.",
     "ReLU in block 1: up.w and up.b are computed from da. What else of block 1 comes after them on the way back?",
 ]
-
-
-def how_many() -> dict[str, int]:
-    raise NotImplementedError

@@ -7,12 +7,6 @@ or v. Return the new p, m and v; change none of the arrays that you are given.
 
 import numpy as np
 
-HINTS = [
-    "m and v first: beta times what they were, plus (1 - beta) times g, or times g squared. These are what you return.",
-    "Both are too small by 1 - beta ** t. Divide copies of them by that, for the step alone.",
-    "p - lr * decay * p - lr * m_hat / (sqrt(v_hat) + eps): three terms, with the old p in both places.",
-]
-
 
 def adamw(
     p: np.ndarray,
@@ -28,3 +22,10 @@ def adamw(
     decay: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     raise NotImplementedError
+
+
+HINTS = [
+    "m and v first: beta times what they were, plus (1 - beta) times g, or times g squared. These are what you return.",
+    "Both are too small by 1 - beta ** t. Divide copies of them by that, for the step alone.",
+    "p - lr * decay * p - lr * m_hat / (sqrt(v_hat) + eps): three terms, with the old p in both places.",
+]

@@ -7,12 +7,13 @@ that you are given.
 
 import numpy as np
 
+
+def clip(grads: list[np.ndarray], limit: float) -> list[np.ndarray]:
+    raise NotImplementedError
+
+
 HINTS = [
     "The direction of the whole vector must not change, so one factor for all arrays.",
     "The squared length is the sum over the arrays of np.sum(g * g).",
     "The factor is min(1, limit / length). What is it when every gradient is zero?",
 ]
-
-
-def clip(grads: list[np.ndarray], limit: float) -> list[np.ndarray]:
-    raise NotImplementedError

@@ -9,12 +9,13 @@ import numpy as np
 
 from common import random
 
+
+def rows(key: np.ndarray, n: int, batch: int, epoch: int) -> np.ndarray:
+    raise NotImplementedError
+
+
 HINTS = [
     "random.permutation(key, n) gives the numbers 0 to n - 1 in an order that depends on the key alone.",
     "random.fold_in(key, epoch) makes another key for each epoch.",
     "Shuffle all n first, then cut to (n // batch) * batch, then reshape. Cut first, and some never come.",
 ]
-
-
-def rows(key: np.ndarray, n: int, batch: int, epoch: int) -> np.ndarray:
-    raise NotImplementedError

@@ -10,12 +10,6 @@ import numpy as np
 
 from common import random
 
-HINTS = [
-    "Ask of each name how often it is made anew: once a run, once an epoch, or once an update. Which of them is wrong?",
-    "A batch of questions is x[taken]. Which answers belong to it?",
-    "An order of its own: random.fold_in(key, epoch) is another key in each epoch.",
-]
-
 
 def repair_loop(
     w: np.ndarray, x: np.ndarray, y: np.ndarray, key: np.ndarray, *, epochs: int, batch: int, lr: float, mu: float
@@ -30,3 +24,10 @@ def repair_loop(
             m = mu * m + g
             w = w - lr * m
     return w
+
+
+HINTS = [
+    "Ask of each name how often it is made anew: once a run, once an epoch, or once an update. Which of them is wrong?",
+    "A batch of questions is x[taken]. Which answers belong to it?",
+    "An order of its own: random.fold_in(key, epoch) is another key in each epoch.",
+]

@@ -11,12 +11,13 @@
 Return a dict with these names.
 """
 
+
+def predict() -> dict[str, float]:
+    raise NotImplementedError
+
+
 HINTS = [
     "first and louder: m^ / sqrt(v^) at t = 1 does not know how large g was.",
     "steady: g + mu g + mu^2 g + ... is a geometric series. shrunk: decay takes its share of the weight, and no more.",
     "updates: count those of one epoch first. share: a mean over 100 is a sum divided by 100.",
 ]
-
-
-def predict() -> dict[str, float]:
-    raise NotImplementedError

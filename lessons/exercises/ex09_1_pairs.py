@@ -7,12 +7,13 @@ one half.
 
 import numpy as np
 
+
+def share(a: np.ndarray, b: np.ndarray) -> float:
+    raise NotImplementedError
+
+
 HINTS = [
     "There are N times M pairs; runs need not have the same seed.",
     "a[:, None] against b[None, :] makes a table of all pairs.",
     "The mean of (a > b) plus half the mean of (a == b), both over the whole table.",
 ]
-
-
-def share(a: np.ndarray, b: np.ndarray) -> float:
-    raise NotImplementedError

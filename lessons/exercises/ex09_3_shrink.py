@@ -6,12 +6,13 @@ the weight after the run, divided by the weight before it.
 
 import numpy as np
 
+
+def left(lrs: np.ndarray, decay: float) -> float:
+    raise NotImplementedError
+
+
 HINTS = [
     "One update leaves (1 - lr * decay) of the weight.",
     "The next update shrinks what the first one left.",
     "np.prod",
 ]
-
-
-def left(lrs: np.ndarray, decay: float) -> float:
-    raise NotImplementedError

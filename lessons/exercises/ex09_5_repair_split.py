@@ -13,12 +13,6 @@ which draws other rows, trains on what this one held out.
 
 import hashlib
 
-HINTS = [
-    "Two rows with the same text are the same question. The part has to be a function of the text.",
-    "share(text, seed) below gives a number from 0 to 1 for a text, always the same one.",
-    "A row is held out where share(row, seed) is at least 0.8.",
-]
-
 
 def share(text: str, seed: int) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:8], "big") / 2**64
@@ -26,3 +20,10 @@ def share(text: str, seed: int) -> float:
 
 def split(rows: list[str], seed: int) -> tuple[list[str], list[str]]:
     raise NotImplementedError
+
+
+HINTS = [
+    "Two rows with the same text are the same question. The part has to be a function of the text.",
+    "share(text, seed) below gives a number from 0 to 1 for a text, always the same one.",
+    "A row is held out where share(row, seed) is at least 0.8.",
+]

@@ -14,15 +14,16 @@ e After 936 updates, with decay: the median share of the last look on the answer
 or 0.8?
 """
 
-HINTS = [
-    "a: as on the page, where three of six were chosen; 8! / (4! 4!).",
-    "b: a table of nine cells; 95 beats one, 96 beats one and ties with one. c: the square root of p (1 - p) / n.",
-    "d: the same factor three times. e: the first picture of what goes on inside, at its right end.",
-]
-
 
 def answers():
     a, b, c, d, e = (NotImplemented,) * 5  # your five numbers
     if NotImplemented in (a, b, c, d, e):
         raise NotImplementedError
     return a, b, c, d, e
+
+
+HINTS = [
+    "a: as on the page, where three of six were chosen; 8! / (4! 4!).",
+    "b: a table of nine cells; 95 beats one, 96 beats one and ties with one. c: the square root of p (1 - p) / n.",
+    "d: the same factor three times. e: the first picture of what goes on inside, at its right end.",
+]

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+
+def mask(key, p, shape):
+    raise NotImplementedError
+
+
 HINTS = [
     "A key of this project, two uint32 words, is a key of jax.random as it is.",
     "With 64 bits on, jax.random.uniform draws other numbers unless it is told the dtype.",
     "jax.random.uniform(key, shape, jnp.float32) < np.float32(p)",
 ]
-
-
-def mask(key, p, shape):
-    raise NotImplementedError

@@ -14,12 +14,6 @@ of two numbers.
             return self.total / self.count
 """
 
-HINTS = [
-    "What the object keeps between calls has to come in as an argument and go out as a result.",
-    "state = (total, count)",
-    "return (total + x, count + 1), (total + x) / (count + 1)",
-]
-
 
 def start():
     raise NotImplementedError
@@ -27,3 +21,10 @@ def start():
 
 def update(state, x):
     raise NotImplementedError
+
+
+HINTS = [
+    "What the object keeps between calls has to come in as an argument and go out as a result.",
+    "state = (total, count)",
+    "return (total + x, count + 1), (total + x) / (count + 1)",
+]
