@@ -7,7 +7,7 @@ Each pair of columns is a clock hand that turns at its own speed: the first pair
 in about 63,000. Nothing here is learned. Rotary positions use the same hands, not as something to add but as angles to
 turn by (ops/rope.py).
 
-Vaswani et al. 2017, section 3.5; Su et al. 2021.    Lesson: lessons/01_embeddings.md, lessons/13_llama.md
+Vaswani et al. 2017, section 3.5; Su et al. 2021.    Lesson: lessons/01_embeddings.md
 """
 
 from functools import lru_cache

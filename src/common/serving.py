@@ -4,7 +4,7 @@ A batch of `generate` ends with its longest answer; until then the places of the
 there are some slots, each at its own place in its own text, and as soon as an answer ends, its slot is given to whoever
 waits. What a request is answered depends on nothing but itself.
 
-Yu et al. 2022 (Orca).    Lesson: lessons/11_decoder.md
+Yu et al. 2022 (Orca).
 """
 
 from collections import deque

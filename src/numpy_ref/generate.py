@@ -10,7 +10,7 @@ instead of the whole text's. Prompts of a batch may differ in length: each row h
 A draw is the largest of log p + Gumbel noise (common/random.py), from the row's own key and the number of the step:
 what a row draws does not depend on its batch, and the JAX twin draws the same.
 
-Holtzman et al. 2020 (top-p).    Lesson: lessons/11_decoder.md    Twin: jax_impl/generate.py
+Holtzman et al. 2020 (top-p).    Twin: jax_impl/generate.py
 """
 
 from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@
 Every slot has its own position in its own text, its own settings, key and number of tokens. An empty slot is decoded
 with the others, at place 0, where whoever comes next writes first; what it says is not heard.
 
-Lesson: lessons/11_decoder.md    Twin: jax_impl/serve.py
+Twin: jax_impl/serve.py
 """
 
 from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ The input is not, because every n_i of a token shares the same r, so one x_j mov
 In words: scale the gradient by r, then remove its part along n. A norm that forgets length has no gradient along length
 (exactly so when eps = 0).
 
-Zhang and Sennrich 2019.    Lesson: lessons/13_llama.md    Twin: jax_impl/layers/rmsnorm.py
+Zhang and Sennrich 2019.    Twin: jax_impl/layers/rmsnorm.py
 """
 
 import numpy as np

@@ -7,7 +7,7 @@
 Backward. A product gives each factor the gradient times the other factor: ds = dh * b, db = dh * s. `x` was read twice,
 so its gradient is a sum.
 
-Shazeer 2020.    Lesson: lessons/13_llama.md    Twin: jax_impl/layers/swiglu.py
+Shazeer 2020.    Twin: jax_impl/layers/swiglu.py
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@ bit, in the JAX twin.
 
 Backward. The mask is a constant of the pass: dx = dy * scale.
 
-Srivastava et al. 2014.    Lesson: lessons/11_decoder.md    Twin: jax_impl/ops/dropout.py
+Srivastava et al. 2014.    Twin: jax_impl/ops/dropout.py
 """
 
 from common import random

@@ -10,7 +10,7 @@ Backward. A product of x with a smooth step s(x), so dy/dx = s + x s':
     exact    s' = phi(x), the normal density exp(-x^2 / 2) / sqrt(2 pi)
     tanh     s' = (1 - tanh(u)^2) / 2 * sqrt(2 / pi) (1 + 3 * 0.044715 x^2)
 
-Hendrycks and Gimpel 2016.    Lesson: lessons/11_decoder.md    Twin: jax_impl/ops/gelu.py
+Hendrycks and Gimpel 2016.    Twin: jax_impl/ops/gelu.py
 """
 
 import math

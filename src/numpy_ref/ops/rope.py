@@ -14,7 +14,7 @@ inverse.
     da = da' cos + db' sin
     db = db' cos - da' sin
 
-Su et al. 2021.    Lesson: lessons/13_llama.md    Twin: jax_impl/ops/rope.py
+Su et al. 2021.    Twin: jax_impl/ops/rope.py
 """
 
 import numpy as np

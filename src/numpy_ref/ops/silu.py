@@ -6,7 +6,7 @@
 Backward. A product again, and the step's own slope is s (1 - s):
     dy/dx = s + x s (1 - s)
 
-Hendrycks and Gimpel 2016; Elfwing et al. 2017.    Lesson: lessons/13_llama.md    Twin: jax_impl/ops/silu.py
+Hendrycks and Gimpel 2016; Elfwing et al. 2017.    Twin: jax_impl/ops/silu.py
 """
 
 import numpy as np
