@@ -36,3 +36,10 @@ def test_the_planted_errors_are_counted_as_measured():
     mutants = (ROOT / "benchmarks" / "mutants.md").read_text()
     assert f"Of {killed[2]} mutants" in mutants
     assert f"({killed[1]} %)" in mutants
+
+
+def test_every_lesson_that_a_file_names_is_there():
+    files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("*.md")]
+    named = {name for file in files for name in re.findall(r"lessons/\d\d_\w+\.md", file.read_text())}
+    assert len(named) > 5
+    assert all((ROOT / name).exists() for name in named)
