@@ -125,6 +125,9 @@ def test_the_ledger_adds_up(optimizer, tmp_path):
         changes = [value for label, _, value in rows if label.startswith("-")]
         assert after == float(tree.named(one.moment.after.params)[name][index])
         assert before + sum(changes) == pytest.approx(after, rel=1e-6, abs=1e-9)
+        labels, rules = {label for label, _, _ in rows}, [how for _, how, _ in rows]
+        clipped = "g'" in labels
+        assert any(how.endswith(" g'") or " g'^2" in how for how in rules) == clipped
 
 
 # ---- every station of every family ----

@@ -56,21 +56,22 @@ def ledger(moment: Moment, name: str, index: tuple[int, ...]) -> list[Row]:
     p, g = _value(moment.params, name, index), _value(moment.used, name, index)
     rows: list[Row] = [("g", "gradient", g)]
     pulled = float(moment.applied["pulled_P"][at])
+    seen = "g'" if pulled != g else "g"
     if pulled != g:
         rows.append(("g'", "clipped, and with classic weight decay", pulled))
     m, v = (_value(moment.opt_after[kept], name, index) if kept in moment.opt_after else None for kept in ("m", "v"))
     if m is not None:
         old = _value(moment.opt_before["m"], name, index)
         rate = (
-            f"{train.momentum:g} m + g"
+            f"{train.momentum:g} m + {seen}"
             if train.optimizer == "momentum"
-            else f"{train.beta1:g} m + {1 - train.beta1:.3g} g"
+            else f"{train.beta1:g} m + {1 - train.beta1:.3g} {seen}"
         )
         rows += [("m", "before", old), ("m", rate, m)]
     if v is not None and m is not None:
         rows += [
             ("v", "before", _value(moment.opt_before["v"], name, index)),
-            ("v", f"{train.beta2:g} v + {1 - train.beta2:.3g} g^2", v),
+            ("v", f"{train.beta2:g} v + {1 - train.beta2:.3g} {seen}^2", v),
             ("m^", f"m / (1 - {train.beta1:g}^{t})", m / (1 - train.beta1**t)),
             ("v^", f"v / (1 - {train.beta2:g}^{t})", v / (1 - train.beta2**t)),
         ]
@@ -79,13 +80,13 @@ def ledger(moment: Moment, name: str, index: tuple[int, ...]) -> list[Row]:
     if decay:
         rows.append(("- decay", f"lr x {train.weight_decay:g} x weight", -decay))
     step = moment.lr * float(moment.applied["size"]) * float(moment.applied["direction_P"][at])
-    rows.append(("- step", _rule(train), -step))
+    rows.append(("- step", _rule(train, seen), -step))
     rows.append(("weight", "after", _value(moment.after.params, name, index)))
     return rows
 
 
-def _rule(train: TrainConfig) -> str:
-    return {"sgd": "lr x g", "momentum": "lr x m"}.get(train.optimizer, "lr x m^ / (sqrt(v^) + eps)")
+def _rule(train: TrainConfig, seen: str) -> str:
+    return {"sgd": f"lr x {seen}", "momentum": "lr x m"}.get(train.optimizer, "lr x m^ / (sqrt(v^) + eps)")
 
 
 def _value(part: object, name: str, index: tuple[int, ...]) -> float:
