@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import weakref
@@ -24,7 +25,7 @@ from common.vocabulary import WORDS, decode
 from console import backend, insight, prompt, query
 from console.answers.parts import whole_percent
 from console.answers.why import trained
-from console.asking import Settings, apart, drawn, hiding, inside
+from console.asking import Settings, apart, computing, drawn, hiding, inside
 from console.asking.drawn import Drawn
 from console.asking.texts import CONTINUED
 from console.asking.why import why
@@ -120,6 +121,12 @@ def test_each_hides_one_after_another():
     assert hiding.each(3).astype(int).tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
+def test_models_are_run_for_an_explanation_in_one_file():
+    files = [file for room in ("asking", "answers") for file in (ROOT / "src" / "console" / room).glob("*.py")]
+    found = [file.name for file in files if re.search(r"numpy_ref\.(models|layers)", file.read_text(encoding="utf-8"))]
+    assert found == ["computing.py"]
+
+
 # ---- after each block
 
 
@@ -199,7 +206,7 @@ def test_json_holds_what_was_computed(ask, made):
     assert np.allclose([entry["probabilities"][0] for entry in told["hidden"]], found.said[1:, 0], rtol=1e-4)
     assert [entry["after"] for entry in told["blocks"]] == ["embedding", "block 0", "block 1"]
     with Trace(model.params) as trace:
-        inside.logits(model.params, row.examples, model.config)
+        computing.logits(model.params, row.examples, model.config)
     for block in told["attention"]:
         w_HS = trace[f"blocks.{block['block']}.attn/attend.forward/w_BNGTS"][0, :, 0, 0]
         assert np.allclose(np.array(block["heads"])[:, 0], w_HS, rtol=1e-4)

@@ -5,13 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from common.config import ClassifierConfig, GPTConfig, LlamaConfig, ModelConfig, Seq2SeqConfig
-from common.data.batching import AnyExamples
 from common.trace import Trace
 from common.types import Array, Tree
+from console.asking import computing
 from console.asking.again import Again
-from numpy_ref import family
-from numpy_ref.layers import layernorm, linear, rmsnorm
-from numpy_ref.models import classifier
 from numpy_ref.ops import softmax
 
 PLACES = {"encoder": "encoder.{}.attn", "decoder": "decoder.{}.attn", "across": "decoder.{}.cross"}
@@ -30,7 +27,7 @@ class Inside(NamedTuple):
 def look(params: Tree, again: Again, config: ModelConfig) -> Inside:
     """The stream and the attention of one answer's row."""
     with Trace(params) as trace:
-        logits(params, again.examples, config)
+        computing.logits(params, again.examples, config)
     if isinstance(config, Seq2SeqConfig):
         name, before, after, n = "decoder.{}/seq2seq.decoder_forward", "y_BTD", "z_BTD", config.n_decoder
         counts = {"across": config.n_decoder, "decoder": config.n_decoder, "encoder": config.n_encoder}
@@ -49,27 +46,7 @@ def _heads(trace: Trace, place: str) -> tuple[Array, Array]:
     return w_BNGTS[0].reshape(-1, *w_BNGTS.shape[-2:]), mask_BTS[0]
 
 
-def logits(params: Tree, examples: AnyExamples, config: ModelConfig) -> Array:
-    """The model's own logits, (B, C) or (B, T, V); the classifier computes every position of its last block too."""
-    if isinstance(config, ClassifierConfig):
-        return classifier.forward(params, tokens_BT=examples.tokens, mask_BT=examples.mask, config=config)[0]
-    return family.logits(params, examples, model=config)[0]
-
-
-def read_out(params: Tree, x_BTD: Array, config: ModelConfig) -> Array:
-    """The logits that the model's last steps make of a stream: its head, behind the last norm where there is one."""
-    if isinstance(config, (ClassifierConfig, Seq2SeqConfig)):
-        ready_BTD = x_BTD
-    else:
-        norm = layernorm if isinstance(config, GPTConfig) else rmsnorm
-        ready_BTD = norm.forward(params["norm"], x_BTD, eps=config.eps)[0]
-    if not getattr(config, "tied", False):
-        return linear.forward(params["head"], ready_BTD)[0]
-    table = params["tgt" if isinstance(config, Seq2SeqConfig) else "emb"]["w"]
-    return linear.forward({"w": table.T}, ready_BTD)[0]
-
-
 def depths(params: Tree, again: Again, inside: Inside, config: ModelConfig) -> Array:
     """The logit lens: probabilities (L + 1, A, V) of what the head reads before the first block and after each."""
     x_LAD = np.stack(inside.stream)[:, again.places]
-    return softmax.forward(read_out(params, x_LAD, config))[0]
+    return softmax.forward(computing.read_out(params, x_LAD, config))[0]

@@ -15,7 +15,7 @@ from common import masks
 from common.config import LlamaConfig
 from common.params import Llama
 from jax_impl.device.fused import Kernel
-from jax_impl.layers import embedding, linear, rmsnorm
+from jax_impl.layers import embedding
 from jax_impl.models import llama
 from jax_impl.ops import attend
 
@@ -36,7 +36,4 @@ def forward(params: Llama, *, tokens_BT: jax.Array, config: LlamaConfig, kernel:
 
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params["blocks"])
     last_BTD, _ = jax.lax.scan(one, x_BTD, stacked)
-    n_BTD = rmsnorm.forward(params["norm"], last_BTD, eps=config.eps)
-    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
-    logits_BTV = linear.forward(head, n_BTD)
-    return logits_BTV
+    return llama.read_out(params, last_BTD, config=config)

@@ -25,7 +25,12 @@ def forward(
     for block in params["blocks"]:
         y_BTD = block_forward(block, xs[-1], mask_BTS=mask_BTS, turn=turn, config=config, kernel=kernel)
         xs.append(y_BTD)
-    n_BTD = rmsnorm.forward(params["norm"], xs[-1], eps=config.eps)
+    logits_BTV = read_out(params, xs[-1], config=config)
+    return logits_BTV
+
+
+def read_out(params: Llama, x_BTD: jax.Array, *, config: LlamaConfig) -> jax.Array:
+    n_BTD = rmsnorm.forward(params["norm"], x_BTD, eps=config.eps)
     head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
     logits_BTV = linear.forward(head, n_BTD)
     return logits_BTV
@@ -120,9 +125,7 @@ def block_cached(
 
 def _logits(params: Llama, x_B1D: jax.Array, config: LlamaConfig) -> jax.Array:
     """The logits of one position of each sequence, (B, V)."""
-    n_B1D = rmsnorm.forward(params["norm"], x_B1D, eps=config.eps)
-    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
-    logits_B1V = linear.forward(head, n_B1D)
+    logits_B1V = read_out(params, x_B1D, config=config)
     return logits_B1V[:, 0]
 
 

@@ -35,8 +35,13 @@ def forward(
             block, ys[-1], x_BSD, mask_BTT=mask_BTT, cross_mask_BTS=cross_mask_BTS, config=config, key=block_key
         )
         ys.append(z_BTD)
+    logits_BTV = read_out(params, ys[-1], config=config)
+    return logits_BTV
+
+
+def read_out(params: Seq2Seq, y_BTD: jax.Array, *, config: Seq2SeqConfig) -> jax.Array:
     head = {"w": params["tgt"]["w"].T} if config.tied else params["head"]
-    logits_BTV = linear.forward(head, ys[-1])
+    logits_BTV = linear.forward(head, y_BTD)
     return logits_BTV
 
 
@@ -178,8 +183,7 @@ def decoder_cached(
 
 def _logits(params: Seq2Seq, y_B1D: jax.Array, config: Seq2SeqConfig) -> jax.Array:
     """The logits of one position of each answer, (B, V)."""
-    head = {"w": params["tgt"]["w"].T} if config.tied else params["head"]
-    logits_B1V = linear.forward(head, y_B1D)
+    logits_B1V = read_out(params, y_B1D, config=config)
     return logits_B1V[:, 0]
 
 

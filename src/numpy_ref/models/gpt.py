@@ -12,7 +12,7 @@ padding at the end, no real position ever sees it.
 Backward. A pre-LN residual sum sends its gradient past the sublayer and, through the norm, into it; the two are added.
 A tied embedding is used twice, at both ends, and its gradient is the sum of the two.
 
-Radford et al. 2019 (GPT-2).    Lesson: lessons/11_decoder.md    Twin: jax_impl/models/gpt.py
+Radford et al. 2019 (GPT-2).    Twin: jax_impl/models/gpt.py
 """
 
 from typing import Any
@@ -40,9 +40,7 @@ def forward(params: GPT, *, tokens_BT: Array, config: GPTConfig, key: Key | None
         y_BTD, saved_block = block_forward(block, xs[-1], mask_BTS=mask_BTS, config=config, key=block_key)
         xs.append(y_BTD)
         saved_blocks.append(saved_block)
-    n_BTD, saved_norm = layernorm.forward(params["norm"], xs[-1], eps=config.eps)
-    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
-    logits_BTV, saved_head = linear.forward(head, n_BTD)
+    logits_BTV, (saved_norm, saved_head) = read_out(params, xs[-1], config=config)
     return logits_BTV, (config, saved_emb, saved_dropout, saved_blocks, saved_norm, saved_head)
 
 
@@ -61,6 +59,14 @@ def backward(dlogits_BTV: Array, saved):
     d_pos = _d_positions(dsum_BTD, config)
     d_untied = {} if config.tied else {"head": d_head}
     return {"emb": d_emb} | d_pos | {"blocks": d_blocks[::-1], "norm": d_norm} | d_untied
+
+
+def read_out(params: GPT, x_BTD: Array, *, config: GPTConfig):
+    """The logits of what the last block wrote, at every position."""
+    n_BTD, saved_norm = layernorm.forward(params["norm"], x_BTD, eps=config.eps)
+    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
+    logits_BTV, saved_head = linear.forward(head, n_BTD)
+    return logits_BTV, (saved_norm, saved_head)
 
 
 def block_forward(params: DecoderBlock, x_BTD: Array, *, mask_BTS: Array, config: GPTConfig, key: Key | None = None):
@@ -166,9 +172,7 @@ def block_cached(
 
 def _logits(params: GPT, x_B1D: Array, config: GPTConfig) -> Array:
     """The logits of one position of each sequence, (B, V)."""
-    n_B1D, _ = layernorm.forward(params["norm"], x_B1D, eps=config.eps)
-    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
-    logits_B1V, _ = linear.forward(head, n_B1D)
+    logits_B1V, _ = read_out(params, x_B1D, config=config)
     return logits_B1V[:, 0]
 
 

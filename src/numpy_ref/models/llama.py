@@ -10,7 +10,7 @@ at so many positions and no further.
 
 Backward. As in GPT: a residual sum sends its gradient past the sublayer and, through the norm, into it.
 
-Touvron et al. 2023; Grattafiori et al. 2024.    Lesson: lessons/13_llama.md    Twin: jax_impl/models/llama.py
+Touvron et al. 2023; Grattafiori et al. 2024.    Twin: jax_impl/models/llama.py
 """
 
 from typing import Any
@@ -35,9 +35,7 @@ def forward(params: Llama, *, tokens_BT: Array, config: LlamaConfig):
         y_BTD, saved_block = block_forward(block, xs[-1], mask_BTS=mask_BTS, turn=turn, config=config)
         xs.append(y_BTD)
         saved_blocks.append(saved_block)
-    n_BTD, saved_norm = rmsnorm.forward(params["norm"], xs[-1], eps=config.eps)
-    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
-    logits_BTV, saved_head = linear.forward(head, n_BTD)
+    logits_BTV, (saved_norm, saved_head) = read_out(params, xs[-1], config=config)
     return logits_BTV, (config, saved_emb, saved_blocks, saved_norm, saved_head)
 
 
@@ -54,6 +52,14 @@ def backward(dlogits_BTV: Array, saved):
     d_emb = {"w": d_read["w"] + d_head["w"].T} if config.tied else d_read
     d_untied = {} if config.tied else {"head": d_head}
     return {"emb": d_emb, "blocks": d_blocks[::-1], "norm": d_norm} | d_untied
+
+
+def read_out(params: Llama, x_BTD: Array, *, config: LlamaConfig):
+    """The logits of what the last block wrote, at every position."""
+    n_BTD, saved_norm = rmsnorm.forward(params["norm"], x_BTD, eps=config.eps)
+    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
+    logits_BTV, saved_head = linear.forward(head, n_BTD)
+    return logits_BTV, (saved_norm, saved_head)
 
 
 def block_forward(params: LlamaBlock, x_BTD: Array, *, mask_BTS: Array, turn: tuple[Array, Array], config: LlamaConfig):
@@ -163,9 +169,7 @@ def block_cached(
 
 def _logits(params: Llama, x_B1D: Array, config: LlamaConfig) -> Array:
     """The logits of one position of each sequence, (B, V)."""
-    n_B1D, _ = rmsnorm.forward(params["norm"], x_B1D, eps=config.eps)
-    head = {"w": params["emb"]["w"].T} if config.tied else params["head"]
-    logits_B1V, _ = linear.forward(head, n_B1D)
+    logits_B1V, _ = read_out(params, x_B1D, config=config)
     return logits_B1V[:, 0]
 
 

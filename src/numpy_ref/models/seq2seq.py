@@ -13,7 +13,7 @@ it; padding of the target stands at its end, where the causal mask already hides
 Backward. The decoder in reverse, then the encoder. The encoder's output was read by every decoder block, so its
 gradient is the sum of what each of them sends back through its keys and values.
 
-Vaswani et al. 2017.    Lesson: lessons/12_encoder_decoder.md    Twin: jax_impl/models/seq2seq.py
+Vaswani et al. 2017.    Twin: jax_impl/models/seq2seq.py
 """
 
 from typing import Any
@@ -52,8 +52,7 @@ def forward(
         )
         ys.append(z_BTD)
         saved_blocks.append(saved_block)
-    head = {"w": params["tgt"]["w"].T} if config.tied else params["head"]
-    logits_BTV, saved_head = linear.forward(head, ys[-1])
+    logits_BTV, saved_head = read_out(params, ys[-1], config=config)
     return logits_BTV, (config, saved_encoder, saved_emb, saved_blocks, saved_head)
 
 
@@ -73,6 +72,13 @@ def backward(dlogits_BTV: Array, saved):
     order = ("src", "tgt", "src_pos", "tgt_pos", "encoder", "decoder")
     untied = {} if config.tied else {"head": d_head}
     return {name: grads[name] for name in order if name in grads} | untied
+
+
+def read_out(params: Seq2Seq, y_BTD: Array, *, config: Seq2SeqConfig):
+    """The logits of what the last decoder block wrote, at every position."""
+    head = {"w": params["tgt"]["w"].T} if config.tied else params["head"]
+    logits_BTV, saved_head = linear.forward(head, y_BTD)
+    return logits_BTV, saved_head
 
 
 def encode(params: Seq2Seq, *, src_BS: Array, src_mask_BS: Array, config: Seq2SeqConfig, key: Key | None = None):
@@ -256,8 +262,7 @@ def decoder_cached(
 
 def _logits(params: Seq2Seq, y_B1D: Array, config: Seq2SeqConfig) -> Array:
     """The logits of one position of each answer, (B, V)."""
-    head = {"w": params["tgt"]["w"].T} if config.tied else params["head"]
-    logits_B1V, _ = linear.forward(head, y_B1D)
+    logits_B1V, _ = read_out(params, y_B1D, config=config)
     return logits_B1V[:, 0]
 
 
