@@ -1,1 +1,1 @@
-"""The terminal: it renders, it never computes."""
+"""The terminal: it shows what the twins have computed; where it has one of them compute more, a file says so."""
