@@ -87,5 +87,5 @@ def draw(rows: list[dict]):
         axes.set(xlabel=UNIT.get(name, "digits"), ylim=(-3, 103), xlim=(min(shares) - 0.5, max(shares) + 0.5))
         axes.set_title(name, loc="left")
     panels[0].set_ylabel("answered rightly, %")
-    panels[0].legend(loc="lower left")
+    panels[min(1, len(names) - 1)].legend(loc="lower left")  # where the lines stay at the top
     return figure
