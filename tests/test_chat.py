@@ -437,7 +437,7 @@ def test_settings(talk, capsys):
         ("/temp -1", "temperature must be 0 or at least"),
         ("/temp nan", "temperature must be a number, not nan"),
         ("/top-k 2.5", "top-k must be a whole number, not '2.5'"),
-        ("/top-p 0", "top_p must be above 0"),
+        ("/top-p 0", "top-p must be above 0"),
         ("/seed -1", "seed must be a whole number from 0"),
         ("/seed 4294967296", "seed must be a whole number from 0"),
         ("/backend torch", "the backends are numpy and jax, not 'torch'"),
@@ -640,6 +640,14 @@ def test_a_model_that_knows_no_conversation_is_one_line(run, tmp_path):
         code, _, err = run("--ask", "x", path=path)
         assert (code, err.count("\n")) == (2, 1)
         assert says in err
+
+
+def test_a_model_of_our_own_is_sent_to_the_program_that_it_is_for(run):
+    for name, program in (("text-gpt", "generate.py"), ("digits-medium", "test_model_manually.py")):
+        path = ROOT / "checkpoints" / f"{name}.safetensors"
+        code, _, err = run("--ask", "x", path=path)
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"{program} --checkpoint {path}" in err
 
 
 def test_weights_that_overflow_are_one_line(run, tmp_path):

@@ -201,6 +201,7 @@ def test_bytes_that_are_no_text_are_shown_as_python_decodes_them():
             ["--prompt", "reverse" + " 1" * 15, "--beyond"],
             "has 17 tokens; the model has room for at most 16",
         ),
+        ("char", ["--prompt", "The", "--beyond"], "a text model reads any text of its characters: leave out --beyond"),
         ("sort", ["--prompt", "sort" + " 1" * 22, "--beyond"], "has 24 tokens; the model has room for at most 23"),
         ("reverse", ["--prompt", "reverse 1 2", "--max-new-tokens", 16], "the model has room for 15 more"),
         ("char", ["--prompt", "The", "--temperature", "nan"], "--temperature must be a number, not nan"),
@@ -248,6 +249,14 @@ def test_what_is_not_named_is_asked_for_all_at_once(argv, names, capsys):
     assert err.count("\n") == 1
     wanted = err.partition(", as in: ")[0]
     assert {flag for flag in ("--checkpoint", "--model", "--prompt") if flag in wanted} == set(names)
+
+
+def test_an_answer_that_did_not_end_cannot_be_read_as_whole(generate):
+    question = ["--prompt", "sort 3 1 2", "--max-new-tokens"]
+    for how in ([], ["--stream"]):
+        assert generate("sort", *question, 1, *how)[1] == "Sort 3 1 2 = 1 ...\n"
+        assert generate("sort", *question, 4, *how)[1] == "Sort 3 1 2 = 1 2 3\n"
+        assert "..." not in generate("char", "--prompt", "The ", "--max-new-tokens", 3, *how)[1]
 
 
 def test_a_text_that_is_cut_says_so_unless_its_length_was_asked_for():

@@ -28,10 +28,14 @@ from common.sampling import Sampling
 from common.trace import Trace
 from common.vocabulary import EOS, START, TOKENS, decode, encode
 from console import asking, query
+from console.answers import digits as digit_screens
 from console.answers import parts
 from console.asking.cases import cases as sequence_cases
 from console.asking.digit_cases import cases
+from console.asking.digits import Answer as DigitAnswer
+from console.asking.digits import Look
 from console.asking.written import Answer, Question, Token
+from console.terminal import Screen
 from numpy_ref import train as numpy_train
 from tiny import SMALL
 
@@ -266,7 +270,7 @@ def test_a_caret_stands_under_what_is_wrong(ask):
     assert err.splitlines() == [
         "  Max(5,23,9)",
         "        ^",
-        "23 has 2 digits; the model reads single digits 0-9, and 23 is not 2 3",
+        "23 has 2 digits; the model reads single digits 0-9: write 2 3 if that is meant",
     ]
 
 
@@ -902,3 +906,55 @@ def test_at_the_prompt_of_a_text_model_commands_need_their_colon(sequence_models
         assert terminal.code() == 0
     finally:
         terminal.close()
+
+
+# ---- what the prompt says
+
+
+@pytest.fixture
+def prompted(monkeypatch, capsys):
+    """Ask a model at the prompt, line by line; all that was printed."""
+
+    def run(path, *lines, width=80):
+        left = [*lines, ":quit"]
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(query, "is_terminal", lambda stream: True)
+        monkeypatch.setattr("builtins.input", lambda prompt="": left.pop(0))
+        assert query.main(["--checkpoint", str(path)]) == 0
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    return run
+
+
+def test_another_model_brings_its_own_list_of_commands(prompted, good, sequence_models):
+    said = prompted(good, f":model {sequence_models['char']}")
+    assert said.count("Max(5,3,9)") == 1
+    assert "any text" in said and ":why" in said
+
+
+def test_a_third_number_for_a_head_is_refused(prompted, good):
+    assert "two numbers, no more; what is '2'?" in prompted(good, "max 1 2 3", ":attn 0 1 2")
+
+
+def test_what_is_left_out_is_told(prompted, good, sequence_models):
+    said = prompted(sequence_models["char"], ":top 9", "times", ":why")
+    assert "shown; beside each token as many as fit" in said
+    assert "next best, as many as fit" in said
+    assert "Explained are the first 8 of the 20 tokens" in said
+    said = prompted(good, ":top 9", "max 1 2 3", "why")
+    assert "the 9 most probable tokens are shown\n" in said
+    assert "Explained are" not in said
+
+
+def test_eight_equal_shares_point_nowhere():
+    expression = digits.Expression("Max", (1, 2, 3))
+    alike, apart = 1 / 6, 0.2
+    for share, told in ((alike, "every head everywhere alike"), (apart, "head 1 most: 20.00 % on (, position 1")):
+        found = DigitAnswer(expression, "test", [("3", 1.0)], 0, [share] + 5 * [(1 - share) / 5], Look(1, 1, share))
+        console = Screen(width=80, color_system=None)
+        with console.capture() as capture:
+            console.print(digit_screens.answer(found, 80, False))
+            console.print(digit_screens.table([("", [found])], 80))
+        assert told in capture.get()
+        assert ("all alike" in capture.get()) == (share == alike)

@@ -157,7 +157,7 @@ def test_any_text_is_a_question_or_says_where_it_is_wrong(case, beyond):
         (ADD, "1 + 007", 4, "write 7"),
         (ADD, "1 + 00", 4, "write 0"),
         (ADD, "1.5 + 2", 0, "1.5 is a decimal"),
-        (SORT, "sort 314", 5, "314 has 3 digits; the model reads single digits 0-9, and 314 is not 3 1 4"),
+        (SORT, "sort 314", 5, "314 has 3 digits; the model reads single digits 0-9: write 3 1 4 if that is meant"),
         (SORT, "copy 3 1 4", 0, "not trained on Copy; it knows Sort"),
         (SORT, "sort()", 5, "Sort has 0 digits here; the model was trained on 1 to 12"),
         (SORT, "sort" + " 1" * 13, 29, "Sort has 13 digits here"),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import unicodedata
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -212,14 +213,19 @@ def test_going_back_unmakes_nothing(tmp_path):
         ("head 9", "0 to 1"),
         ("ask Mox ( 1 2 )", "Max"),
         ("ask", "`ask` needs an example"),
-        ("show", "needs a name"),
+        ("show", "show grad.head.w; `names`"),
+        ("py", "no command 'py'; `help`"),
+        ("chck", "did you mean gradcheck"),
+        ("break nonsense", "called 'nonsense'; `break`"),
+        ("report nowhere/r.html", "no folder nowhere; make it"),
         ("show hed.w", "head.w"),
         ("show w", "names end in w"),
         ("show head.w[99,0]", "there is no [99,0]"),
         ("show head.w[x]", "whole numbers"),
         ("watch head.w", "head.w[0,0]"),
         ("names nothing_like_it", "no name holds"),
-        ("lr fast", "a number like"),
+        ("lr fast", "the highest learning rate is a number like 0.001, not 'fast'"),
+        ("wd x", "the weight decay is a number like 0.01, not 'x'"),
         ("lr -1", "lr must be"),
         ("opt adm", "did you mean adam"),
         ("batch 71", "1 to 70"),
@@ -239,6 +245,26 @@ def test_a_refused_command_is_a_sentence_and_changes_nothing(line, told, tmp_pat
     assert len(out.splitlines()) == 1
     assert (one.state, one.index, one.session.train, len(one.moments)) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_chosen_where_it_is_not_seen_is_said(tmp_path):
+    one = stepper("digits", tmp_path)
+    assert "`step` goes to one, and Enter" in said(one, "go loss")
+    one.enter()
+    said(one, "go loss")
+    assert "Head 1 is shown at attention." in said(one, "head 1")
+    assert "Position 2 is shown at embeddings" in said(one, "token 2")
+    said(one, "go attention")
+    assert "is shown at" not in said(one, "head 0") + said(one, "token all")
+    assert "show q" in said(one, "show")
+
+
+def test_a_changed_optimizer_tells_what_it_keeps(tmp_path):
+    one = stepper("digits", tmp_path, train=replace(TRAIN, weight_decay=0.5))
+    one.enter()
+    assert "The weight decay stays 0.5" in said(one, "opt sgd")
+    assert "Weight decay" not in said(one, "lr 0.01")
+    assert said(one, "wd").startswith("The weight decay is 0.5.\n")
 
 
 def test_every_value_can_be_shown_by_its_name(tmp_path):

@@ -260,7 +260,7 @@ def test_every_gradient_has_its_line(family):
     for name in tree.named(grads):
         reason = explaining.gradient(look.trace, grads, name)
         assert reason.source and reason.value is tree.named(grads)[name]
-        assert reason.where.startswith("numpy_ref/")
+        assert reason.where.startswith("src/numpy_ref/")
 
 
 @every_family
@@ -268,10 +268,10 @@ def test_every_local_has_its_line_or_was_given(family):
     look, _ = traced(family)
     for name in list(look.trace.names())[::3]:
         reason = explaining.local(look.trace, name)
-        assert reason.where.startswith("numpy_ref/")
+        assert reason.where.startswith("src/numpy_ref/")
         if reason.source:
             file, _, line = reason.where.partition(":")
-            written = (sources.SOURCE / file).read_text().splitlines()[int(line) - 1]
+            written = (sources.SOURCE.parent / file).read_text().splitlines()[int(line) - 1]
             assert reason.source.splitlines()[0] in written
 
 
@@ -290,7 +290,7 @@ def test_the_callers_and_their_lines_are_those_of_the_source():
 
 def written_at(caller):
     file, _, line = caller.rpartition(", ")[2].partition(":")
-    return (sources.SOURCE / file).read_text().splitlines()[int(line) - 1]
+    return (sources.SOURCE.parent / file).read_text().splitlines()[int(line) - 1]
 
 
 def test_the_operands_of_an_entry_make_it():
@@ -310,11 +310,11 @@ def test_why_leads_to_the_line_that_is_wrong():
     breaking.mend()
     reason = explaining.gradient(look.trace, grads, "blocks.0.attn.q.w")
     assert reason.call == "blocks.0.attn.v/linear.backward"
-    assert any("wrong.copied, console/stepper/wrong.py" in caller for caller in reason.callers)
+    assert any("wrong.copied, src/console/stepper/wrong.py" in caller for caller in reason.callers)
     breaking.swap("overwrite-scatter")
     look, grads = moment.backward(known.params, known.examples, known.model, known.key)
     reason = explaining.gradient(look.trace, grads, "emb.w")
-    assert (reason.source, reason.where.partition(":")[0]) == ("dw_VD[tokens_BT] = dy_BTD", "course/planted.py")
+    assert (reason.source, reason.where.partition(":")[0]) == ("dw_VD[tokens_BT] = dy_BTD", "src/course/planted.py")
 
 
 # ---- the commands ----

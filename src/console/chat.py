@@ -7,12 +7,13 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from common.errors import UserError
 from common.sampling import Sampling
-from console import backend, draw, pretrained, sampling_flags
+from console import backend, draw, models, pretrained, sampling_flags
 from console.chatting import loops
 from console.chatting.dialogue import Dialogue
 from console.chatting.speaker import Speaker
@@ -70,6 +71,7 @@ def _open(given: argparse.Namespace, out: Console, err: Console, interactive: bo
         raise UserError("--ask is empty: give it a message")
     asked = sampling_flags.asked(given) | {"max_new_tokens": given.max_new_tokens}
     sampling = Sampling(**(pretrained.recommended(given.model) | asked))
+    _check_ours(given.model)
     twin = backend.choose(given.backend, given.device)
     model = pretrained.load(given.model, err)
     pretrained.check_chat(model, given.model)
@@ -78,3 +80,16 @@ def _open(given: argparse.Namespace, out: Console, err: Console, interactive: bo
     with contextlib.suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     return Talk(Speaker.on(model, twin, sampling, given.seed), dialogue, out, err, interactive, given.device)
+
+
+def _check_ours(name: str) -> None:
+    """Raises UserError for a model of our own, which knows no conversations."""
+    path = Path(name)
+    if not (path.suffix == ".safetensors" and path.is_file()) and not (path / models.BEST).exists():
+        return
+    try:
+        family = models.load(path).family
+    except UserError:
+        return  # of another program, or damaged: who loads it says so
+    other = "ask it with test_model_manually.py" if family == "classifier" else "let it write with generate.py"
+    raise UserError(f"{name}: a model of our own, which knows no conversations: {other} --checkpoint {name}")

@@ -21,10 +21,10 @@ from common.errors import UserError
 from console import draw, insight, interrupts
 from console.answers import digits, sequences, texts
 from console.answers.trouble import trouble
-from console.asking import QUICK, Asker, Settings
+from console.asking import ANY_TEXT, QUICK, Asker, Settings
 from console.asking.digits import DigitsAsker
 from console.asking.sequences import SequencesAsker
-from console.asking.texts import TextsAsker
+from console.asking.texts import EXPLAINED, TextsAsker
 from console.backend import Twin
 from console.insight import Insight, Wanted
 from console.terminal import is_terminal, say
@@ -45,7 +45,7 @@ def asker(model: Model, twin: Twin, settings: Settings) -> Asker:
     if settings.beams is not None and model.family != "seq2seq":
         raise UserError(f"--beams searches among the answers of a seq2seq model; this is a {model.family}")
     if settings.beyond and kind == "text":
-        raise UserError("a text model reads any text of its characters: leave out --beyond")
+        raise UserError(ANY_TEXT)
     return _ASKERS[kind](model, twin, settings)
 
 
@@ -115,6 +115,9 @@ class Conversation:
         """Show what was found out about an answer."""
         for screen in seen.screens(self.out.width, self.plain):
             self.print(screen)
+        if (seen.why or seen.head) and self.kind == "text" and len(self.last.tokens) > EXPLAINED:
+            told = f"Explained are the first {EXPLAINED} of the {len(self.last.tokens)} tokens that were added."
+            self.out.print(Text(told, "dim"))
         if self.asker.twin.name != "numpy" and (seen.why or seen.head):
             self.out.print(Text("These are NumPy's numbers, of the same weights.", "dim"))
 

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.text import Text
 
 from common.checkpoint import Model
-from common.config import DigitsConfig
+from common.config import DigitsConfig, TextConfig
 from common.data.pieces import ParseError
 from common.errors import UserError
 from common.sampling import Sampling
 from common.weights import Loaded
 from console import backend, draw, growing, models, pretrained, sampling_flags
 from console.answers.trouble import trouble
+from console.asking import ANY_TEXT
 from console.backend import Twin
 from console.growing import MOST, Row
 from console.terminal import Parser, announce, guarded, is_terminal, opened, say, whole
@@ -132,6 +133,8 @@ def _model(given: argparse.Namespace, err: Console) -> Model | Loaded:
             f"{given.checkpoint}: a classifier answers with one token and generates no text: ask it with "
             f"test_model_manually.py --checkpoint {given.checkpoint}"
         )
+    if given.beyond and isinstance(model.task, TextConfig):
+        raise UserError(ANY_TEXT)
     return model
 
 
@@ -181,7 +184,7 @@ def _at_once(given: argparse.Namespace, model: Model | Loaded, twin: Twin, rows:
         if given.json:
             _write(json.dumps(row.record()) + "\n")
         else:
-            _write(f"{_head(row, rows)}{_shown(row.whole)}\n")
+            _write(f"{_head(row, rows)}{_shown(row.whole)}{row.tail}\n")
     return code
 
 
@@ -195,7 +198,7 @@ def _stream(given: argparse.Namespace, model: Model | Loaded, twin: Twin, rows: 
                 _write(_shown(new))
         except KeyboardInterrupt:
             code = 130
-        _write(f"{row.close()}\n")
+        _write(f"{row.close()}{row.tail}\n")
         if code:
             return code
     return 0

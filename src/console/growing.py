@@ -52,6 +52,8 @@ class Row:
     """How many it may."""
     asked: bool = False
     """Whether the user said how many."""
+    question: bool = False
+    """Whether an answer is wrong that does not end."""
     answers: bool = False
     """Whether what is added is an answer, which stands alone, and does not go on from the prompt."""
     ids: list[int] = field(default_factory=list)
@@ -63,6 +65,11 @@ class Row:
     def whole(self) -> str:
         """What is printed of it."""
         return self.text if self.answers else self.prompt + self.text
+
+    @property
+    def tail(self) -> str:
+        """What is printed behind an answer that was cut: what there is of it could be read as all."""
+        return " ..." if self.question and not self.ended else ""
 
     def add(self, token: int) -> str:
         """Take a token in; returns the new text. The bytes of a character are held back until it is whole."""
@@ -120,7 +127,7 @@ def read(text: str, number: int, model: Model, beyond: bool) -> Row:
     if long > most:
         raise ParseError(len(text), f"this question has {long} tokens; the model has room for at most {most}")
     room = model.config.max_len - (1 if pairs else long)
-    return Row(number, TaskWords(model.task), problem.text, problem.prompt, room)
+    return Row(number, TaskWords(model.task), problem.text, problem.prompt, room, question=True)
 
 
 def end(model: Model | Loaded) -> int | tuple[int, ...] | None:

@@ -10,6 +10,7 @@ from common.config import SIZES, ModelConfig, TaskConfig, TrainConfig
 from common.errors import UserError
 from console import flags, settings
 from console.report import page
+from console.stepper import reporting
 
 
 @dataclass(frozen=True)
@@ -117,5 +118,6 @@ def _check_report(given: argparse.Namespace) -> None:
     """Raises UserError, before anything is trained, where no report could be written."""
     if given.report is not None:
         page.check(given.report)
+        reporting.check_folder(given.report, given.out)
         if given.seeds is not None:
             raise UserError("--report shows one run and --seeds makes many: leave one of them out")

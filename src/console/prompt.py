@@ -120,6 +120,8 @@ def _attn(session: Conversation, text: str) -> None:
     form = ":attn BLOCK HEAD" + (" [across|decoder|encoder]" if pairs else "")
     if len(words) not in (2, 3) or not all(w.isascii() and w.isdigit() and len(w) < 5 for w in words[:2]):
         raise UserError(f"{form}: name a block and a head by their numbers from 0, as in `:attn 0 1`")
+    if len(words) == 3 and not pairs:
+        raise UserError(f"{form}: two numbers, no more; what is {words[2]!r}?")
     again = session.asker.again(_last(session, ":attn"))
     kind = words[2].lower() if len(words) == 3 else None
     found = heads.head(session.asker.model, again, int(words[0]), int(words[1]), kind)
@@ -138,7 +140,8 @@ def _top(session: Conversation, text: str) -> None:
     if text:
         settings = session.asker.settings._replace(top=int(text))
         session.asker = asker(session.asker.model, session.asker.twin, settings)
-    session.out.print(f"the {session.asker.settings.top} most probable tokens are shown")
+    fit = "" if session.kind == "digits" else "; beside each token as many as fit"
+    session.out.print(f"the {session.asker.settings.top} most probable tokens are shown{fit}")
 
 
 def _backend(session: Conversation, text: str) -> None:
@@ -162,6 +165,8 @@ def _model(session: Conversation, text: str) -> None:
         session.asker = asker(models.load(path), session.asker.twin, session.asker.settings)
         session.path, session.last, session.drawn = path, None, None
     _tell(session)
+    if text:
+        session.out.print(session.screens.menu(session.asker))
 
 
 PLAIN: dict[str, Callable[[Conversation], object]] = {

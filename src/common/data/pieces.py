@@ -136,7 +136,7 @@ def digit(piece: Piece, reads: str) -> None:
     if len(text) > 1:
         apart = " ".join(text) if short(text) == text else f"{' '.join(text[:3])} ..."
         shown = short(text)
-        raise ParseError(piece.column, f"{shown} has {len(text)} digits; {reads}, and {shown} is not {apart}")
+        raise ParseError(piece.column, f"{shown} has {len(text)} digits; {reads}: write {apart} if that is meant")
 
 
 def short(text: str) -> str:

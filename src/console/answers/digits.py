@@ -48,14 +48,17 @@ def _looked(found: Answer, width: int, plain: bool) -> Group:
     digits = len(str(len(labels) - 1))
     places = [f"{i:>{digits}} {label}" for i, label in enumerate(labels)]
     look, most = found.strongest, probability(found.strongest.share)
+    strongest = f"head {look.head} most: {most} on {labels[look.position]}, position {look.position}"
     return Group(
         bars("what the answer position looked at", list(zip(places, found.looked, strict=True)), width, plain),
         Text(f"mean of the heads of block {found.block}", "dim"),
-        Text(
-            f"head {look.head} most: {most} on {labels[look.position]}, position {look.position}",
-            "dim",
-        ),
+        Text("every head everywhere alike" if _alike(look.share, labels) else strongest, "dim"),
     )
+
+
+def _alike(most: float, labels: Sequence[str]) -> bool:
+    """Whether a look whose largest share is `most` is the same everywhere, to what is shown of it."""
+    return most - 1 / len(labels) < 5e-5
 
 
 def table(groups: Iterable[tuple[str, Sequence[Answer]]], width: int) -> RenderableType:
@@ -83,7 +86,9 @@ def _row(found: Answer, width: int) -> list[Text | str]:
     row: list[Text | str] = [found.expression.text, says, found.expected, p, verdict(found.right)]
     if width >= WIDE:
         share, place = max((share, -i) for i, share in enumerate(found.looked))
-        row += [found.part or "none", f"{words(found.expression.tokens)[-place]} {100 * share:.0f} %"]
+        labels = words(found.expression.tokens)
+        looked = "all alike" if _alike(share, labels) else f"{labels[-place]} {100 * share:.0f} %"
+        row += [found.part or "none", looked]
     if width >= 110:
         row.append(", ".join(f"{token} {probability(p)}" for token, p in found.top[1:4]))
     return row

@@ -102,9 +102,10 @@ def numbered(labels: Sequence[str], ids: Sequence[int], width: int) -> list[tupl
 def written(tokens: Sequence[tuple[str, float, Sequence[tuple[str, float]]]], width: int, plain: bool) -> Table:
     """Token by token: each as it was chosen, its probability, and the next best in its place, as many as fit."""
     bar = width >= WIDE
-    lines = table("token", *([""] if bar else []), "p>", "next best")
     label = max(5, *(cell_len(name) for name, _, _ in tokens))
     room = width - label - 2 - 8 - 2 - (14 if bar else 0)
+    less = any(fitting(others, room) != fitting(others, 10**6) for _, _, others in tokens)
+    lines = table("token", *([""] if bar else []), "p>", "next best" + (", as many as fit" if less else ""))
     for name, p, others in tokens:
         cells = [Text(draw.bar(p, 12, plain), "cyan")] if bar else []
         lines.add_row(Text(name), *cells, probability(p), Text(fitting(others, room), "dim"))

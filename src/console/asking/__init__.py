@@ -13,6 +13,7 @@ from common.errors import UserError
 from console.backend import Twin
 
 HINT = "; --beyond asks it all the same"
+ANY_TEXT = "a text model reads any text of its characters: leave out --beyond"
 QUICK = 5
 """Questions of one quick test."""
 

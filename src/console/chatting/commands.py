@@ -82,7 +82,10 @@ def _setting(field: str, read: Callable[[str], Any]) -> Callable[[Talk, str], No
             except ValueError:
                 kind = "whole number" if read is int else "number"
                 raise UserError(f"{name} must be a {kind}, not {text[:40]!r}") from None
-            talk.speaker.change(**{field: value})
+            try:
+                talk.speaker.change(**{field: value})
+            except UserError as error:
+                raise UserError(str(error).replace(field, name)) from None
         talk.note(f"{name} {getattr(talk.speaker.sampling, field):g}")
 
     return change
@@ -93,7 +96,7 @@ def _seed(talk: Talk, text: str) -> None:
         if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) < 2**32):
             raise UserError(f"the seed must be a whole number from 0 to {2**32 - 1}, not {text[:40]!r}")
         talk.speaker.sow(int(text))
-    talk.note(f"seed {talk.speaker.seed}, {talk.speaker.answers} answers drawn from it")
+    talk.note(f"seed {talk.speaker.seed}, {stats.drawn(talk.speaker.answers)} from it")
 
 
 def _backend(talk: Talk, name: str) -> None:
@@ -138,7 +141,7 @@ def _quit(talk: Talk, _: str) -> bool:
 COMMANDS: dict[str, Command] = {
     "reset": Command(_reset, "", "begin a new conversation", ("new", "clear")),
     "undo": Command(_undo, "", "take back the last message and its answer"),
-    "system": Command(_system, "TEXT", "what the model is told before everything else; - is its own"),
+    "system": Command(_system, "TEXT", "what the model is told before everything else; - takes the model's own again"),
     "temp": Command(_setting("temperature", float), "X", "0: the most probable word; more: bolder", ("temperature",)),
     "top-p": Command(_setting("top_p", float), "X", "draw from the most probable that reach X together; 1: all"),
     "top-k": Command(_setting("top_k", int), "N", "draw from the N most probable; 0: from all"),

@@ -19,16 +19,22 @@ def screen(speaker: Speaker, dialogue: Dialogue) -> Table:
 
 def rows(speaker: Speaker, dialogue: Dialogue) -> dict[str, str]:
     used, twin, sampling = dialogue.used(), speaker.twin, speaker.sampling
+    closed = ", what closes the last answer counted" if used else ""
+    left = max(0, speaker.context - used)
     dtype = speaker.model.params["emb"]["w"].dtype
     return {
         "model": f"{speaker.model.name}, {speaker.weights:,} parameters, {dtype}",
         "backend": f"{twin.name} on {twin.device}",
-        "context": f"{used:,} of {speaker.context:,} tokens, {max(0, speaker.context - used):,} left",
+        "context": f"{used:,} of {speaker.context:,} tokens, {left:,} left{closed}",
         **({} if speaker.last is None else _answer(speaker, speaker.last)),
         "sampling": _settings(speaker),
-        "seed": f"{speaker.seed}, {speaker.answers} answers drawn from it",
+        "seed": f"{speaker.seed}, {drawn(speaker.answers)} from it",
         "at most": f"{sampling.max_new_tokens:,} tokens an answer",
     }
+
+
+def drawn(answers: int) -> str:
+    return f"{answers} answer{'' if answers == 1 else 's'} drawn"
 
 
 def _answer(speaker: Speaker, last: Figures) -> dict[str, str]:

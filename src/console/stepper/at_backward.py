@@ -47,7 +47,7 @@ def _passed(moment: Moment, group: Group) -> list[str]:
     if not group.passed:
         return []
     d = moment.look.trace[group.passed]
-    return [f"On down goes a gradient of {shown.shape(d)} numbers, |d| = {shown.number(shown.norm(d))}."]
+    return [f"A gradient of {shown.shape(d)} numbers goes on to the parts below, |d| = {shown.number(shown.norm(d))}."]
 
 
 def _zeros(moment: Moment, group: Group) -> list[str]:

@@ -86,7 +86,8 @@ def _listed(missing: Array, moment: Moment, page: Page) -> str:
     if isinstance(moment.task, TextConfig) and moment.task.level == "byte":
         return f"{len(missing)} of {moment.task.vocab} bytes"
     more = f" and {len(missing) - len(few)} more" if len(missing) > len(few) else ""
-    return " ".join(shown.names(few, moment.task, page)) + more
+    names = [f"'{name}'" if name in ",." else name for name in shown.names(few, moment.task, page)]
+    return " ".join(names) + more
 
 
 def _padding(batch) -> list[str]:

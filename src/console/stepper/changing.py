@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 
 
 def lr(stepper: "Stepper", words: list[str]) -> Shown:
-    return _number(stepper, words, "lr", "the highest learning rate; the schedule keeps its form")
+    return _number(stepper, words, "lr", "the highest learning rate", "the schedule keeps its form", 0.001)
 
 
 def wd(stepper: "Stepper", words: list[str]) -> Shown:
-    return _number(stepper, words, "weight_decay", "the weight decay")
+    return _number(stepper, words, "weight_decay", "the weight decay", "", 0.01)
 
 
-def _number(stepper: "Stepper", words: list[str], field: str, what: str) -> Shown:
+def _number(stepper: "Stepper", words: list[str], field: str, what: str, more: str, like: float) -> Shown:
     train = stepper.session.train
     if not words:
-        return lines(f"{field.replace('_', ' ')} {getattr(train, field):g}: {what}.", *_rate(stepper))
+        told = f"{what[0].upper()}{what[1:]} is {getattr(train, field):g}{more and f'; {more}'}."
+        return lines(told, *_rate(stepper))
     try:
         value = float(words[0])
     except ValueError:
-        raise UserError(f"{what} is a number like 0.001, not {words[0]!r}") from None
+        raise UserError(f"{what} is a number like {like:g}, not {words[0]!r}") from None
     return _change(stepper, field, value)
 
 
@@ -75,6 +76,7 @@ def _change(stepper: "Stepper", field: str, value: Any) -> Shown:
     told: list[str] = []
     if field == "optimizer":
         stepper.state, told = _exchanged(stepper.state, old, changed)
+        told.append(f"The weight decay stays {changed.weight_decay:g}; `wd X` changes it.")
     session.train = changed
     keeping.note(stepper, field, before, value)
     again = stepper.renew()
@@ -103,9 +105,10 @@ def _rate(stepper: "Stepper") -> list[str]:
     return [f"Update {step + 1:,} has the learning rate {rate:.4g} ({train.schedule}, {train.warmup} of warm-up)."]
 
 
+WHEN = "an update in view that is not made yet is run again, else it holds from the next one on."
 COMMANDS = (
-    Command(("lr",), "lr [X]", "Say or change the highest learning rate, from the next update on.", lr),
-    Command(("batch",), "batch [N]", "Say or change how many examples an update takes.", batch),
-    Command(("opt",), "opt [NAME]", "Say or change the optimizer: sgd, momentum, adam, adamw.", opt),
-    Command(("wd",), "wd [X]", "Say or change the weight decay.", wd),
+    Command(("lr",), "lr [X]", f"Say or change the highest learning rate; {WHEN}", lr),
+    Command(("batch",), "batch [N]", f"Say or change how many examples an update takes; {WHEN}", batch),
+    Command(("opt",), "opt [NAME]", f"Say or change the optimizer: sgd, momentum, adam, adamw; {WHEN}", opt),
+    Command(("wd",), "wd [X]", f"Say or change the weight decay; {WHEN}", wd),
 )

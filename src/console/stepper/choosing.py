@@ -68,7 +68,12 @@ def head(stepper: "Stepper", words: list[str]) -> Shown:
     word = one(words, "head N, or head all")
     last = stepper.session.subject.model.n_heads - 1
     stepper.view.head = None if word == "all" else whole(word, "the head (or `all`)", 0, last)
-    return stepper.screen()
+    if stepper.part != "step" or stepper.station.kind == "attention":
+        return stepper.screen()
+    return [
+        stepper.screen(),
+        lines("", f"{'All heads are' if word == 'all' else f'Head {word} is'} shown at attention."),
+    ]
 
 
 def token(stepper: "Stepper", words: list[str]) -> Shown:
@@ -77,7 +82,12 @@ def token(stepper: "Stepper", words: list[str]) -> Shown:
     if hasattr(stepper.moment.look.examples, "src"):
         last = max(last, stepper.moment.look.examples.src.shape[1] - 1)
     stepper.view.token = None if word == "all" else whole(word, "the position (or `all`)", 0, last)
-    return stepper.screen()
+    alone = stepper.moment.look.examples.targets.ndim == 1
+    blind = ("batch", "backward", "optimizer", *(("logits", "loss", "after") if alone else ()))
+    if stepper.station.kind not in blind:
+        return stepper.screen()
+    which = "All positions are" if word == "all" else f"Position {word} is"
+    return [stepper.screen(), lines("", f"{which} shown at embeddings, attention and feed-forward.")]
 
 
 COMMANDS = (

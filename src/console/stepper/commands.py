@@ -14,6 +14,8 @@ from common.errors import UserError
 if TYPE_CHECKING:
     from console.stepper.stepper import Stepper
 
+CLOSE = 0.61
+"""How much of a word has to be right before another one is proposed: `nonsense` is no `no-transpose`."""
 Shown = RenderableType | Sequence[RenderableType] | None
 MODULES = (
     "console.stepper.moving",
@@ -69,13 +71,21 @@ def run(stepper: "Stepper", line: str) -> Shown:
     known = registry()
     command = known.get(name) or known.get(name.lower())
     if command is None:
-        raise UserError(f"there is no command {name!r}{near(name, known)}; `help` lists them")
+        raise UserError(f"there is no command {name!r}{meant(name)}; `help` lists them")
     return command.run(stepper, words)
+
+
+def meant(name: str) -> str:
+    """`near` among the commands, each by the name that `help` has; a single letter is near everything."""
+    known = {other: command.names[0] for other, command in registry().items() if len(other) > 1}
+    close = difflib.get_close_matches(name, known, n=3, cutoff=CLOSE)
+    found = list(dict.fromkeys(known[other] for other in close))
+    return f": did you mean {' or '.join(found)}" if found else ""
 
 
 def near(name: str, known: Sequence[str] | dict[str, Command], most: int = 3) -> str:
     """`: did you mean lr or layer`, or nothing where nothing is near."""
-    close = difflib.get_close_matches(name, list(known), n=most, cutoff=0.6)
+    close = difflib.get_close_matches(name, list(known), n=most, cutoff=CLOSE)
     return f": did you mean {' or '.join(close)}" if close else ""
 
 

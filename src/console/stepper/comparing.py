@@ -32,7 +32,7 @@ def jax(stepper: "Stepper", words: list[str]) -> Shown:
 
 
 def _agreement(found: agreeing.Agreement) -> list[str]:
-    told = "Differences are relative to the tensor's largest entry."
+    told = "Differences are relative to the largest entry of JAX's tensor."
     worst = f"the largest of a gradient is {found.grads[found.worst]:.1e}, in {found.worst}"
     if found.agree:
         return [told, f"The twins agree: {worst}; the bar in {found.dtype} is {found.bar:.0e}."]

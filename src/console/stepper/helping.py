@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from common.errors import UserError
 from console.page import lines, table
-from console.stepper.commands import Command, Shown, listed, near, registry
+from console.stepper.commands import Command, Shown, listed, meant, registry
 
 if TYPE_CHECKING:
     from console.stepper.stepper import Stepper
@@ -15,7 +15,7 @@ def explain(stepper: "Stepper", words: list[str]) -> Shown:
     if words:
         command = registry().get(words[0])
         if command is None:
-            raise UserError(f"there is no command {words[0]!r}{near(words[0], registry())}; `help` lists them")
+            raise UserError(f"there is no command {words[0]!r}{meant(words[0])}; `help` lists them")
         others = [f"Also: {', '.join(command.names[1:])}"] if len(command.names) > 1 else []
         return lines(command.usage, f"  {command.help}", *others)
     rows = table("command", "")

@@ -16,8 +16,17 @@ NAME = "report.html"
 def report(stepper: "Stepper", words: list[str]) -> Shown:
     """Write the page; what was asked for by `ask` is its first example."""
     session = stepper.session
+    if words:
+        check_folder(Path(" ".join(words)), session.folder)
     path = Path(" ".join(words)) if words else session.asked.report or session.folder / NAME
     return lines(*write(stepper, path))
+
+
+def check_folder(path: Path, *made: Path | None) -> None:
+    """Raises UserError where the folder of a file is not there, but for those that the program makes by itself."""
+    folder = path.absolute().parent
+    if not folder.exists() and folder not in [own.absolute() for own in made if own]:
+        raise UserError(f"{path} cannot be written: there is no folder {path.parent}; make it, or name another file")
 
 
 def write(stepper: "Stepper", path: Path) -> list[str]:

@@ -20,9 +20,9 @@ def file_of(call: Call) -> str:
 
 
 def where(call: Call, line: int) -> str:
-    """`numpy_ref/ops/attend.py:31`."""
+    """`src/numpy_ref/ops/attend.py:31`."""
     path = Path(file_of(call))
-    short = path.relative_to(SOURCE) if path.is_relative_to(SOURCE) else path
+    short = path.relative_to(SOURCE.parent) if path.is_relative_to(SOURCE) else path
     return f"{short}:{line}"
 
 

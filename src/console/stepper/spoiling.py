@@ -39,7 +39,8 @@ def _effect(apart: dict[str, float]) -> list[str]:
         return ["In this batch it changes nothing: there is nothing here that it could get wrong."]
     return [
         f"It changes {len(changed)} of {len(apart)} gradients here, most of all {changed[0]} by "
-        f"{apart[changed[0]]:.1e} of its largest entry. `gradcheck all` and `jax` find them; `fix` mends it."
+        f"{apart[changed[0]]:.1e} of the largest entry of the right one. `gradcheck all` and `jax` find them; `fix` "
+        "mends it."
     ]
 
 

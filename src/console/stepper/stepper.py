@@ -83,7 +83,10 @@ class Stepper:
     def moment(self) -> Moment:
         """The update in view. Raises UserError before the first one and after the last."""
         if self.part != "step":
-            raise UserError("there is no update in view here: `step` goes to one")
+            way = (
+                "`step` goes to one, and Enter, screen by screen" if self.part == "prologue" else "`b` goes back to one"
+            )
+            raise UserError(f"there is no update in view here: {way}")
         return self.moments[self.chosen]
 
     @property

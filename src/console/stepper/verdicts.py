@@ -42,7 +42,11 @@ def entry(one: Entry, problem: Problem) -> RenderableType:
     if one.verdict == proving.KINK:
         said.append(f"{one.switched:,} units switch within h = {proving.H:g}; shown is h = {one.h:g}.")
     bars = f"the bars are {proving.EXACT:.0e} beside the complex step and {one.rough_bar:.0e} beside the numeric"
-    return shown.over(title, rows, lines("", *said, f"Errors are relative to the tensor's largest entry; {bars}."))
+    return shown.over(
+        title,
+        rows,
+        lines("", *said, f"Errors are relative to the largest entry that backward says of the tensor; {bars}."),
+    )
 
 
 def _meaning(one: Entry, problem: Problem) -> str:
@@ -83,8 +87,8 @@ def summary(found: list[Tensor], total: int, entries: int) -> list[str]:
     one = "the largest entry" if entries == 1 else f"the worst of {entries} entries"
     tried = f"of {one}, and " if entries else ""
     told = (
-        f"Errors beside the complex step, in float64: {tried}along one random direction through the whole tensor. The "
-        f"bar is {proving.EXACT:.0e}."
+        f"Errors beside the complex step, in float64: {tried}along one random direction through the whole tensor. They "
+        f"are relative to the tensor as backward says it, right or wrong. The bar is {proving.EXACT:.0e}."
     )
     kinks = [one.name for one in found if one.verdict == proving.KINK]
     bent = [f"{KINKS}: {some(kinks)}."] if kinks else []

@@ -24,7 +24,9 @@ LISTED = 30
 def show(stepper: "Stepper", words: list[str]) -> Shown:
     """A number or an array by its name: shape, statistics, values."""
     if not words:
-        raise UserError("`show` needs a name: show head.w[0,3], show grad.head.w, show q; `names` lists them")
+        kind = stepper.station.kind if stepper.part == "step" else ""
+        also = ", show q" if kind == "attention" else ""
+        raise UserError(f"`show` needs a name: show head.w[0,3], show grad.head.w{also}; `names` lists them")
     moment, station = stepper.moment, stepper.station
     _, _, near = station.name.partition(" ")
     found = names.find("".join(words), moment, stepper.view, near)
