@@ -945,6 +945,7 @@ def test_what_is_left_out_is_told(prompted, good, sequence_models):
     said = prompted(good, ":top 9", "max 1 2 3", "why")
     assert "the 9 most probable tokens are shown\n" in said
     assert "Explained are" not in said
+    assert "The position that is read out, 0 Max, still knows" in " ".join(said.split())
 
 
 def test_eight_equal_shares_point_nowhere():

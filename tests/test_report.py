@@ -417,6 +417,9 @@ def test_only_a_classifier_can_be_asked_in_the_page(kind, tmp):
     assert ("none" in found["model"]) == (kind != "digits")
 
 
+EPOCHS = 60
+
+
 @pytest.fixture(scope="module")
 def shipped(tmp):
     """The page of a model that has learned its task: (model, path)."""
@@ -424,6 +427,10 @@ def shipped(tmp):
     data = tasks.load(model.task, model.config, replace(TRAIN, examples=1000), "")
     of = subjects.of(backend.choose("numpy"), model.config, data)
     last = TrainState(model.params, {}, TRAIN.steps, History(), Best(model.params, 1, TRAIN.steps, 1.0, 0.0))
+    epochs = [
+        {"step": TRAIN.steps * i / EPOCHS, "loss": 1.0, "accuracy": 0.5, "by_op": {}} for i in range(1, EPOCHS + 1)
+    ]
+    last = replace(last, history=replace(last.history, epochs=epochs))
     made = session("digits", tmp / "shipped", "--no-interactive", "--report", "report.html")
     for step in range(3):
         fresh = training.init(model.config, replace(TRAIN, seed=step))
@@ -515,8 +522,10 @@ result.unnamed = [...document.querySelectorAll("button, input, select, svg")].fi
 result.answers = ASKED.map((text) => {
   $("question").value = text;
   $("ask").requestSubmit?.();
-  return $("reply-text").textContent;
+  const drawn = ["reply-bars", "reply-maps"].map((part) => $(part).getBoundingClientRect().height > 0);
+  return [$("reply-text").textContent, ...drawn];
 });
+result.dots = document.querySelectorAll("#loss circle").length;
 result.hidden = $("ask").hidden;
 stand(0);
 $("play").click();
@@ -565,12 +574,13 @@ def test_in_a_browser_the_slider_moves_every_picture_and_the_model_answers(shipp
     _, path = shipped
     found = browsed(path, ["Max(5,3,9)", "min 4 0 7", "Second 1 8 2", "Max 53", f"Max({EVIL})"], tmp_path)
     assert_well(found)
-    for said, right in zip(
-        found["answers"], ["Max ( 5 3 9 ): 9", "Min ( 4 0 7 ): 0", "Second ( 1 8 2 ): 8"], strict=False
-    ):
+    assert found["dots"] == EPOCHS
+    answers = [said for said, *_ in found["answers"]]
+    assert [drawn for _, *drawn in found["answers"]] == [[True, True]] * 3 + [[False, False]] * 2
+    for said, right in zip(answers, ["Max ( 5 3 9 ): 9", "Min ( 4 0 7 ): 0", "Second ( 1 8 2 ): 8"], strict=False):
         assert said.startswith(f"{right}, with ") and said.endswith("That is right.")
-    assert found["answers"][3].startswith("53 is not one digit")
-    assert found["answers"][4].startswith("This is no expression")
+    assert answers[3].startswith("53 is not one digit")
+    assert answers[4].startswith("This is no expression")
 
 
 @pytest.mark.slow

@@ -20,7 +20,6 @@ ROWS = 16
 """Of more tokens than these only those are shown that matter most."""
 FEW = 12
 HIDDEN = "Hidden is what the model's own mask forbids to look at."
-STAYS = "The position that is read out still knows its own token."
 GIVEN = "Each token of the answer is read with those before it given as they were said."
 LENS = "The head was trained to read the last block alone: what it reads before that is a hint, no more."
 
@@ -33,11 +32,17 @@ def screen(found: Why, width: int, plain: bool) -> RenderableType:
     screens: list[RenderableType] = [] if found.drawn is None else [Text(trained(found.drawn)), Text()]
     screens += [_hidden_one(found, names, said[0], plain)] if alone else _hidden(found, names, said, width)
     inside = found.kind == "attention"  # of an encoder-decoder no token of the question is where the answer is read
-    screens += [Text(f"{HIDDEN} {STAYS}" if inside else HIDDEN, "dim"), Text()]
+    screens += [Text(f"{HIDDEN} {_stays(found, names)}" if inside else HIDDEN, "dim"), Text()]
     screens += [_lens_one(found, said[0], width, plain)] if alone else _lens(found, said, width, plain)
     screens += [Text(LENS, "dim"), Text()]
     screens += _looks_one(found, names, said[0], width) if alone else _looks(found, asked, said, width)
     return Group(*screens)
+
+
+def _stays(found: Why, names: list[str]) -> str:
+    """What hiding cannot take away: where one token was said, the token of the position that said it."""
+    which = f", {names[found.again.places[0]].strip()}," if len(found.again.said) == 1 else ""
+    return f"The position that is read out{which} still knows its own token."
 
 
 def trained(known: Drawn) -> str:

@@ -28,8 +28,9 @@ function lineChart(parent, lines, options) {
       const width = line.thin ? 1 : 2;
       const stroke = { stroke: `var(--${line.colour})`, "stroke-dasharray": line.dash, "stroke-width": width };
       make(svg, "path", { d: path, fill: "none", opacity: line.thin ? 0.6 : 1, ...stroke });
-      if (!line.thin) for (const [step, value] of line.points.slice(0, 40))
-        make(svg, "circle", { cx: x(step), cy: y(value), r: 2.5, fill: `var(--${line.colour})` });
+      const r = line.points.length > 40 ? 1.5 : 2.5;
+      if (!line.thin) for (const [step, value] of line.points)
+        make(svg, "circle", { cx: x(step), cy: y(value), r, fill: `var(--${line.colour})` });
     }
     legend.forEach((line, i) => {
       const place = { x: box.left + (i % rowsOf) * slot, y: box.bottom + 46 + 18 * Math.floor(i / rowsOf) };

@@ -77,11 +77,13 @@ def drawn(subject: Subject, count: int) -> str:
 def sentence(subject: Subject) -> str:
     """What the model is to do."""
     if isinstance(subject, Digits):
-        return f"It reads {subject.example.text} and answers with one token, {subject.example.answer}."
+        one = subject.example
+        return f"The task: read an expression like {one.text}, answer with one token, here {one.answer}."
     if isinstance(subject, Sequences):
         asked = subject.example
-        return f"It reads {decode(asked.prompt)} and writes {decode(asked.reply[:-1])}, token by token."
-    return f"It reads a text and says at every place which {text_screens.THINGS[subject.task.level]} comes next."
+        read, written = decode(asked.prompt), decode(asked.reply[:-1])
+        return f"The task: read a question like {read}, write the answer token by token, here {written}."
+    return f"The task: read a text, say at every place which {text_screens.THINGS[subject.task.level]} comes next."
 
 
 def about_maps(subject: Subject) -> dict[str, str]:

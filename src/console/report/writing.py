@@ -41,5 +41,7 @@ def write(
         made = page.build(f"A training run: {name}", content)
         if len(made.encode()) <= page.LIMIT:
             page.write(path, made)
-            return [f"Report: {path} ({len(made.encode()) / 1000:,.0f} kB, {len(content['moments'])} moments)"]
+            moments = len(content["moments"])
+            told = f"{moments} moment{'' if moments == 1 else 's'}"
+            return [f"Report: {path} ({len(made.encode()) / 1000:,.0f} kB, {told})"]
     raise UserError(f"{path}: this model has too many tensors for a page of {page.LIMIT / 1e6:g} MB; plots show it too")
