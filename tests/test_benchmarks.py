@@ -246,13 +246,18 @@ def test_other_tokens_are_not_measured(commands):
         generation.same_tokens(runs)
 
 
-def test_recorded_results_can_be_drawn_again(commands, tmp_path):
-    import growth
-    import sequence_lengths
-
+@pytest.mark.parametrize("name", ["growth", "sequences"])
+def test_recorded_results_can_be_drawn_again(commands, tmp_path, name):
     from common import plots
 
-    sizes, rows = (json.loads((HERE / "results" / f"{name}.json").read_text()) for name in ("growth", "sequences"))
-    drawn = [row for row in rows["rows"].values() if "by_length" in row]
-    for picture in (growth.draw(sizes["sizes"]), sequence_lengths.draw(drawn)):
-        assert plots.save(picture, tmp_path / "picture.svg").stat().st_size > 10_000
+    found = json.loads((HERE / "results" / f"{name}.json").read_text())
+    if name == "growth":
+        pytest.importorskip("torch")
+        import growth
+
+        picture = growth.draw(found["sizes"])
+    else:
+        import sequence_lengths
+
+        picture = sequence_lengths.draw([row for row in found["rows"].values() if "by_length" in row])
+    assert plots.save(picture, tmp_path / "picture.svg").stat().st_size > 10_000
