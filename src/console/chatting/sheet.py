@@ -84,12 +84,14 @@ class Sheet:
             return
         word, self._word = self._word, ""
         room = self._out.width if self._out.is_terminal else 0
+        if room and self._column + len(self._blanks) + cell_len(word) > room:
+            if self._column:
+                self._line()
+            self._blanks = self._blanks[: max(0, room - cell_len(word))]  # a smaller indent, rather than a cut word
         after = self._column + len(self._blanks) + cell_len(word)
-        if room and self._column and after > room:
-            self._line()
-            after = cell_len(word)
         self._out.file.write(self._blanks + word)
-        self._blanks, self._column = "", after % room if room and after > room else after
+        # a word longer than a line goes on in the next ones by itself; a full one has no room left
+        self._blanks, self._column = "", (after - 1) % room + 1 if room and after > room else after
 
     def _line(self) -> None:
         self._out.file.write("\n")
