@@ -32,6 +32,7 @@ from console.stepper.stepper import Stepper
 from numpy_ref import train as training
 from numpy_ref.models import classifier
 from numpy_ref.ops import softmax
+from oracle import report as frozen
 
 CHECK = Path(__file__).with_name("report_check.mjs")
 SMALL = {"d_model": 8, "n_heads": 2, "d_ffn": 12}
@@ -41,7 +42,7 @@ BOOK = "".join(f"{EVIL} {i}, \u2028 tücke & 'so' {i * i}.\n\n" for i in range(9
 PICTURES = [name for name in page.SCRIPTS["pictures"] if name != "page.js"]
 SIDES = {"src_vocab": len(WORDS), "tgt_vocab": len(WORDS), **SMALL}
 TINY = ["--d-model", "8", "--d-ffn", "8", "--examples", "64", "--epochs", "1", "--batch-size", "32", "--warmup", "1"]
-SHIPPED = Path(__file__).parents[1] / "checkpoints" / "digits-medium.safetensors"
+SHIPPED = frozen.SHIPPED
 SORT = SequenceConfig("sort", max_length=9)
 
 
@@ -451,11 +452,10 @@ def in_node(path, texts):
     return json.loads(done.stdout)
 
 
-def test_the_pages_forward_is_numpys(shipped):
-    model, path = shipped
-    texts = ["Max ( 5 3 9 )", "second 0 1 2", "LAST(7,7,0)", "Min(1 2 3 4 5 6 7 8 9)", "First 4"]
+def is_numpys(answers, model):
+    """The answers of the page's script to frozen.TEXTS beside those of NumPy with the same weights, in float64."""
     params = tree.cast(model.params, np.float64)
-    for found, asked in zip(in_node(path, texts), texts, strict=True):
+    for found, asked in zip(answers, frozen.TEXTS, strict=True):
         meant = parsing.parse(asked, model.task, beyond=True)
         assert found["tokens"] == meant.tokens and found["right"] == str(meant.answer)
         tokens, mask = np.array([meant.tokens]), np.ones((1, len(meant.tokens)), bool)
@@ -465,6 +465,18 @@ def test_the_pages_forward_is_numpys(shipped):
         np.testing.assert_allclose(found["probabilities"], shares[0], rtol=0, atol=1e-12)
         for mine, theirs in zip(found["attention"], attention.weights(params, tokens, mask, model.config), strict=True):
             np.testing.assert_allclose(mine, theirs[0], rtol=0, atol=1e-12)
+
+
+def test_the_pages_forward_is_numpys(shipped):
+    model, path = shipped
+    is_numpys(in_node(path, frozen.TEXTS), model)
+
+
+def test_its_frozen_answers_are_numpys_and_of_this_script():
+    """Where there is no Node: what the script answered when it was last changed."""
+    golden = json.loads(frozen.GOLDEN.read_text())
+    assert golden["sha256"] == frozen.digest(), "script or weights have changed: python tests/oracle/report.py"
+    is_numpys(golden["answers"], checkpoint.load_model(SHIPPED))
 
 
 def test_the_page_refuses_what_the_program_refuses(tmp):
